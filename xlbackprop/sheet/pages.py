@@ -1,0 +1,218 @@
+"""Forward, Backward and Next forward: one step told line by line, and the Overview before them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from xlsxwriter.format import Format
+
+from xlbackprop.graph import training
+from xlbackprop.graph.expr import Expr
+from xlbackprop.graph.optimizers import RATE
+from xlbackprop.graph.program import Cell, Role
+from xlbackprop.sheet import styles
+from xlbackprop.sheet.address import absolute, cell_name
+from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, RATE_SHOWN, STEP_SHOWN, Input, Layout
+from xlbackprop.sheet.printers import in_symbols, worksheet
+from xlbackprop.sheet.tables import insert_comparisons
+from xlbackprop.sheet.words import BANDS, words
+from xlbackprop.spec import dumps, total_error
+
+Formats = Callable[..., Format]
+
+_TITLES = {
+    "Forward": "Forward: from the inputs to the error",
+    "Backward": "Backward: from the error to every gradient, factor by factor",
+    "Next forward": "Next forward: the updated weights, and the error they give",
+}
+_HEADERS = ("symbol", "what it is", "formula", "with its numbers", "value", "rounded")
+_WIDTHS = (14, 44, 38, 46, 20, 14)
+_ROUNDED = _HEADERS.index("rounded")
+
+
+def rounded(value: float) -> str:
+    """The text that `_rounded_formula` gives in a worksheet."""
+    if not math.isfinite(value):
+        return "#NUM!"
+    if value == int(value) and abs(value) < 1e5:
+        text = str(int(value))
+    else:
+        text = f"{value:.6f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.5E}"
+    return f"({text})" if value < 0 else text
+
+
+def _rounded_formula(cell: str) -> str:
+    """A number as short text: six decimals, or six digits where decimals would hide it; brackets round a minus."""
+    text = f'TEXT({cell},IF({cell}=INT({cell}),"0",IF(ABS({cell})<0.001,"0.00000E+00","0.000000")))'
+    text = f'IF(ABS({cell})<100000,{text},TEXT({cell},"0.00000E+00"))'
+    return f'IF({cell}<0,"("&{text}&")",{text})'
+
+
+def with_numbers(expr: Expr, numbers: Callable[[str], str]) -> str:
+    """The formula's text with a number for each quantity; `numbers` gives the text for a name."""
+    return worksheet(expr, lambda ref: numbers(ref.name))
+
+
+def write_page(book: Any, formats: Formats, layout: Layout, page: str, values: Mapping[str, float]) -> None:
+    """One page; `values` are those of its lines, by name."""
+    sheet = book.get_worksheet_by_name(page)
+    _title(sheet, formats, _TITLES[page])
+    label = formats({"bold": True, "align": "right"})
+    for column, name, formula in ((1, training.STEP, STEP_SHOWN), (3, RATE, layout.page_formula(layout.page[RATE], page))):
+        sheet.write_string(layout.SHOWN_ROW, column - 1, f"{name} shown:" if column == 1 else f"at {name} =", label)
+        shown = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
+        sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
+    hint = f"Another step or rate: choose it on {OVERVIEW}, in the yellow cells {STEP_SHOWN} and {RATE_SHOWN}."
+    sheet.write_string(layout.SHOWN_ROW + 1, 0, hint, formats(styles.SUBTITLE))
+    for column, (text, width) in enumerate(zip(_HEADERS, _WIDTHS)):
+        sheet.write_string(layout.PAGE_FIRST_ROW - 1, column, text, formats(styles.COLUMN_HEADER))
+        sheet.set_column(column, column, width)
+    for line in layout.pages[page]:
+        if line.cell is None:
+            sheet.write_string(line.row, 0, line.heading, formats(styles.SECTION))
+        else:
+            _line(sheet, formats, layout, page, line.row, line.cell, values)
+    sheet.freeze_panes(layout.PAGE_FIRST_ROW, 1)
+    _printing(sheet, layout.PAGE_FIRST_ROW - 1)
+
+
+def _line(
+    sheet: Any, formats: Formats, layout: Layout, page: str, row: int, cell: Cell, values: Mapping[str, float]
+) -> None:
+    value = values[cell.name]
+    sheet.write_string(row, 0, cell.name, formats({**styles.header(cell.role), "align": "left", "valign": "top"}))
+    sheet.write_string(row, 1, words(cell), formats(styles.TEXT))
+    mono = formats({**styles.TEXT, **styles.MONOSPACE})
+    if cell.expr is None:
+        picked = f"from {OVERVIEW}" if cell.name == RATE else f"the row of step {STEP_SHOWN} in its table"
+        sheet.write_string(row, 2, picked, formats({**styles.TEXT, **styles.SUBTITLE}))
+    else:
+        sheet.write_string(row, 2, in_symbols(cell.expr), mono)
+        formula = with_numbers(cell.expr, lambda name: f'"&{layout.page_address(name, page, _ROUNDED)}&"')
+        formula = f'="{formula}"'.replace('""&', "").replace('&""', "")
+        text = with_numbers(cell.expr, lambda name: rounded(values[name]))
+        sheet.write_formula(row, 3, formula, mono, "#NUM!" if "#NUM!" in text else text)
+    shown = formats({**styles.body(cell.role), "num_format": "General", "valign": "top", "align": "left"})
+    formula = layout.page_formula(cell, page)
+    sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, "#NUM!" if math.isnan(value) else value)
+    note = formats({**styles.SUBTITLE, "valign": "top"})
+    sheet.write_formula(
+        row, _ROUNDED, "=" + _rounded_formula(cell_name(row, layout.PAGE_VALUE)), note, rounded(value)
+    )
+
+
+def write_overview(book: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+    spec, sheet = layout.spec, book.get_worksheet_by_name(OVERVIEW)
+    _title(sheet, formats, spec.title)
+    for row, text in enumerate((spec.about or f"A {spec.summary} network.", spec.source and f"Source: {spec.source}")):
+        sheet.write_string(1 + row, 0, text, formats(styles.SUBTITLE))
+    hint = "Change any yellow cell: every number, sheet and chart of this workbook follows."
+    sheet.write_string(4, 0, hint, formats({"bold": True}))
+    for column, width in enumerate((14, 14, 16, 16, 16, 4, 2, 12)):
+        sheet.set_column(column, column, width)
+    sheet.set_column(8, 8 + len(layout.samples), 12)
+    _rates(sheet, formats, layout, histories)
+    _section(sheet, formats, layout.selectors[0].row - 1, "The step that Forward, Backward and Next forward show")
+    for one in layout.selectors:
+        _input(sheet, formats, one)
+    insert_comparisons(book, sheet, layout, histories, (layout.chart_row, 0))
+    first = layout.parameters[0].row
+    _section(sheet, formats, first - 1, "Weights before the first step")
+    for one in layout.parameters:
+        _input(sheet, formats, one)
+    _legend(sheet, formats, layout)
+    _samples(sheet, formats, layout)
+    step, rate = layout.selectors
+    whole = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": spec.steps}
+    sheet.data_validation(step.row, 1, step.row, 1, {**whole, "error_message": f"A step from 0 to {spec.steps}."})
+    whole |= {"minimum": 1, "maximum": len(spec.rates)}
+    sheet.data_validation(rate.row, 1, rate.row, 1, {**whole, "error_message": f"A whole number, 1 to {len(spec.rates)}."})
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.set_paper(9)
+
+
+def _rates(sheet: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+    last = layout.spec.steps
+    _section(sheet, formats, layout.RATES_ROW - 2, "Learning rates, and what each did to the error")
+    headers = ("", "η", f"{total_error()}, step 0", f"{total_error()}, step {last}", "steps that raised it")
+    for column, text in enumerate(headers):
+        sheet.write_string(layout.RATES_ROW - 1, column, text, formats({**styles.COLUMN_HEADER, "align": "right"}))
+    for rate, (one, history) in enumerate(zip(layout.rates, histories)):
+        _input(sheet, formats, one)
+        plain = formats({})
+        for column, step in ((2, 0), (3, last)):
+            formula = f"={layout.table_span(rate, total_error(), step, step + 1)}"
+            sheet.write_formula(one.row, column, formula, plain, _cached(history[step]))
+        after, before = (layout.table_span(rate, total_error(), k, last + k) for k in (1, 0))
+        rises = math.nan if any(map(math.isnan, history)) else sum(b > a for a, b in zip(history, history[1:]))
+        sheet.write_formula(one.row, 4, f"=SUMPRODUCT(1*({after}>{before}))", plain, _cached(rises))
+        positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
+        sheet.data_validation(one.row, 1, one.row, 1, positive)
+
+
+def _legend(sheet: Any, formats: Formats, layout: Layout) -> None:
+    row, column = layout.LEGEND_ROW, layout.RIGHT
+    _section(sheet, formats, row - 1, "Colours", column)
+    for k, role in enumerate(layout.roles):
+        sheet.write_string(row + k, column, BANDS.get(role, role.value), formats(styles.header(role) | {"align": "left"}))
+        names = [cell.name for cell in layout.shown if cell.role is role]
+        text = ", ".join(names) if len(names) < 9 else f"{', '.join(names[:3])}, ... {names[-1]}"
+        sheet.write_string(row + k, column + 1, text, formats(styles.SUBTITLE))
+
+
+def _samples(sheet: Any, formats: Formats, layout: Layout) -> None:
+    first, count = layout.samples_row, len(layout.spec.samples)
+    _section(sheet, formats, first - 2, "The sample" if count == 1 else f"The {count} samples, in turn", layout.RIGHT)
+    named = zip(layout.samples, [Role.INPUT] * len(layout.spec.inputs) + [Role.TARGET] * len(layout.spec.targets))
+    for p in range(count):
+        sheet.write_number(first + p, layout.RIGHT, p + 1, formats(styles.SUBTITLE))
+    for column, role in named:
+        sheet.write_string(first - 1, column[0].column, column[0].label, formats(styles.header(role)))
+        for one in column:
+            _input_value(sheet, formats, one)
+
+
+def _section(sheet: Any, formats: Formats, row: int, text: str, column: int = 0) -> None:
+    sheet.write_string(row, column, text, formats(styles.SECTION))
+
+
+def _input(sheet: Any, formats: Formats, one: Input) -> None:
+    sheet.write_string(one.row, 0, one.label, formats({"align": "right"}))
+    _input_value(sheet, formats, one)
+    if one.note:
+        sheet.write_string(one.row, 2, one.note, formats(styles.SUBTITLE))
+
+
+def _input_value(sheet: Any, formats: Formats, one: Input) -> None:
+    sheet.write_number(one.row, one.column, one.value, formats(styles.INPUT))
+
+
+def write_network_file(book: Any, formats: Formats, layout: Layout) -> None:
+    sheet = book.get_worksheet_by_name(NETWORK_FILE)
+    _title(sheet, formats, "The network file that this workbook was made from")
+    hint = "Save these lines as a .toml file to make it again. Its numbers are the first ones; Overview has the present ones."
+    sheet.write_string(1, 0, hint, formats(styles.SUBTITLE))
+    for k, line in enumerate(dumps(layout.spec).splitlines()):
+        sheet.write_string(layout.NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))
+    sheet.set_column(0, 0, 110)
+
+
+def _title(sheet: Any, formats: Formats, text: str) -> None:
+    sheet.write_string(0, 0, text, formats(styles.TITLE))
+
+
+def _printing(sheet: Any, header: int) -> None:
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(header)
+    sheet.set_paper(9)
+
+
+def _cached(value: float) -> float | str:
+    return "#NUM!" if math.isnan(value) else value
+
+
+__all__ = ["COMPARE", "PAGES", "absolute", "write_network_file", "write_overview", "write_page"]

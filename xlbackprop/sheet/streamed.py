@@ -1,0 +1,106 @@
+"""A worksheet whose long table is written row by row, as shared formulas, and never held in memory.
+
+XlsxWriter runs 29 regular expressions over each formula and keeps each cell; a training table has
+hundreds of thousands of cells and some thirty different formulas. Its worksheet class is made to
+be derived from; this one writes the rows of the table's body itself, straight into the sheet's
+XML, with each column's formula once (`<f t="shared" ref=...>`) and only values below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from xlbackprop.sheet.address import cell_name, column_name
+
+
+@dataclass(frozen=True)
+class StreamedColumn:
+    """A column of the body: its format and its formulas (without `=`) in the first and second row.
+
+    The second row's formula is filled down. `first` is None where the first row has it as well.
+    """
+
+    format: Format
+    first: str | None
+    down: str
+
+
+class ExactSheet(Worksheet):
+    """A worksheet that writes numbers with all their digits; XlsxWriter's own keeps 16, which loses bits."""
+
+    def _xml_number_element(self, number: float, attributes: Sequence[tuple[str, object]] = ()) -> None:
+        attr = "".join(f' {key}="{value}"' for key, value in attributes)
+        self.fh.write(f"<c{attr}><v>{number!r}</v></c>")
+
+
+class StreamedSheet(ExactSheet):
+    _top = 0
+    _count = 0
+    _columns: Sequence[StreamedColumn] = ()
+    _rows: Callable[[], Iterable[Sequence[float]]] = tuple
+
+    def stream(
+        self,
+        top: int,
+        count: int,
+        columns: Sequence[StreamedColumn],
+        rows: Callable[[], Iterable[Sequence[float]]],
+    ) -> None:
+        """Set the body: `count` rows from row `top`, in columns from 0 on.
+
+        `rows` is called once, when the sheet is written; nan stands for an error.
+        """
+        self._top, self._count, self._columns, self._rows = top, count, columns, rows
+        self._check_dimensions(top, 0)
+        self._check_dimensions(top + count - 1, len(columns) - 1)
+
+    # What follows stands in for XlsxWriter's own steps in writing a sheet.
+
+    def _write_rows(self) -> None:
+        last, self.dim_rowmax = self.dim_rowmax, self._top - 1
+        super()._write_rows()
+        self.dim_rowmax = last
+        self.fh.writelines(self._body())
+
+    def _body(self) -> Iterable[str]:
+        styles = [column.format._get_xf_index() for column in self._columns]
+        last = self._top + self._count - 1
+        heads: list[str] = []  # the text before each value, in the first, second and further rows
+        for k in range(min(self._count, 3)):
+            heads.append("".join(self._cell(k, index, style, last) for index, style in enumerate(styles)))
+        for k, values in enumerate(self._rows()):
+            row = str(self._top + k + 1)
+            template = heads[min(k, 2)].replace("\0", row)
+            if math.isfinite(math.fsum(values)):
+                yield f'<row r="{row}">' + template % tuple(values) + "</row>"
+            else:
+                yield f'<row r="{row}">' + _with_errors(template, values) + "</row>"
+
+    def _cell(self, k: int, index: int, style: int, last: int) -> str:
+        """The cell of column `index` in the body's k-th row, with %r for its value and NUL for its row."""
+        column = self._columns[index]
+        below = column.first is not None  # the shared formula starts in the second row
+        if k == 0 and below:
+            formula = f"<f>{escape(column.first or '')}</f>"
+        elif k == int(below):
+            ref = f"{cell_name(self._top + k, index)}:{cell_name(last, index)}"
+            formula = f'<f t="shared" ref="{ref}" si="{index}">{escape(column.down)}</f>'
+        else:
+            formula = f'<f t="shared" si="{index}"/>'
+        return f'<c r="{column_name(index)}\0" s="{style}">{formula.replace("%", "%%")}<v>%r</v></c>'
+
+
+def _with_errors(template: str, values: Sequence[float]) -> str:
+    cells = []
+    for cell, value in zip(template.split("</c>"), values):
+        if math.isnan(value):
+            cells.append(cell.replace(' s="', ' t="e" s="', 1).replace("%r", "#NUM!").replace("%%", "%") + "</c>")
+        else:
+            cells.append(cell % value + "</c>")
+    return "".join(cells)

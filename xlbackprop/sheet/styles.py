@@ -1,0 +1,73 @@
+"""Colours and number formats: one table by role, and the few formats that are not a role's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xlbackprop.graph.program import Role
+
+# Tints of the Okabe-Ito colours, which colour-blind readers tell apart; the header is the stronger
+# tint, and its text names the role as well.
+HEADER_COLOUR = {
+    Role.STEP: "#D9D9D9",
+    Role.RATE: "#FFF6C9",
+    Role.TARGET: "#F9D5A7",
+    Role.INPUT: "#F5E9A3",
+    Role.WEIGHT: "#B3D4EC",
+    Role.BIAS: "#B3D4EC",
+    Role.PRE_ACTIVATION: "#C5E8DC",
+    Role.ACTIVATION: "#8FD3BA",
+    Role.ERROR: "#F2C4AC",
+    Role.TOTAL_ERROR: "#EBA27D",
+    Role.LOCAL: "#E4E4E4",
+    Role.UPSTREAM: "#EBD3E1",
+    Role.DELTA: "#E5C0D6",
+    Role.GRADIENT: "#D9A5C4",
+    Role.UPDATED: "#B3D4EC",
+    Role.CHANGE: "#EBA27D",
+}
+
+_DECIMALS = "0.00000000"
+_ADAPTIVE = "General"  # errors and gradients shrink by orders of magnitude; General follows the column's width
+NUMBER_FORMAT = {
+    Role.STEP: "0",
+    Role.RATE: "General",
+    Role.TARGET: "General",
+    Role.INPUT: "General",
+    # A run that diverges goes to powers of ten instead of ###.
+    **dict.fromkeys(
+        (Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION),
+        f"[>=1000]0.00000E+00;[<=-1000]-0.00000E+00;{_DECIMALS}",
+    ),
+    **dict.fromkeys(
+        (Role.ERROR, Role.TOTAL_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT, Role.CHANGE), _ADAPTIVE
+    ),
+}
+
+TITLE = {"bold": True, "font_size": 16}
+SUBTITLE = {"font_color": "#555555"}
+SECTION = {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": "#999999"}
+INPUT = {"font_color": "#0000FF", "bg_color": "#FFFBE0", "border": 1, "border_color": "#C9B458"}
+COLUMN_HEADER = {"bold": True, "bottom": 1, "bottom_color": "#999999", "text_wrap": True, "valign": "top"}
+TEXT = {"text_wrap": True, "valign": "top"}
+MONOSPACE = {"font_name": "Consolas", "font_size": 10}
+
+
+def header(role: Role) -> dict[str, Any]:
+    return {"bold": True, "align": "center", "bg_color": HEADER_COLOUR[role], "bottom": 1, "bottom_color": "#777777"}
+
+
+def band(role: Role) -> dict[str, Any]:
+    return {"italic": True, "font_size": 9, "bg_color": HEADER_COLOUR[role], "align": "left"}
+
+
+def body(role: Role, *, first: bool = False) -> dict[str, Any]:
+    """A table's cell; the first of a band has a line on its left."""
+    style = {"num_format": NUMBER_FORMAT[role], "bg_color": _light(HEADER_COLOUR[role])}
+    return {**style, "left": 1, "left_color": "#999999"} if first else style
+
+
+def _light(colour: str) -> str:
+    """Three quarters of the way to white."""
+    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)

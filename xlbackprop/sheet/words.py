@@ -1,0 +1,52 @@
+"""What a quantity is, in words: for header notes and for the pages."""
+
+from __future__ import annotations
+
+from xlbackprop.graph.program import Cell, Role
+
+_WORDS = {
+    Role.STEP: "{name} of this row, counted from {start}",
+    Role.RATE: "learning rate: how far each update goes against the gradient",
+    Role.TARGET: "target: what the output should be",
+    Role.INPUT: "input of the network",
+    Role.WEIGHT: "weight {note}",
+    Role.BIAS: "bias {note}",
+    Role.PRE_ACTIVATION: "pre-activation: the weighted sum that enters the unit",
+    Role.ACTIVATION: "activation: the {note} of the pre-activation",
+    Role.ERROR: "error {note}",
+    Role.TOTAL_ERROR: "total error: the sum over the outputs",
+    Role.LOCAL: "how much {top} moves with {bottom}",
+    Role.UPSTREAM: "how much the total error moves with {bottom}: the sum over all paths",
+    Role.DELTA: "delta: how much the total error moves with the pre-activation {unit}",
+    Role.GRADIENT: "gradient: how much the total error moves with {bottom} ({note})",
+    Role.UPDATED: "{name} after the update: the old value minus η times its gradient",
+    Role.CHANGE: "the error after the update minus the error before it",
+}
+
+BANDS = {
+    Role.STEP: "step",
+    Role.TARGET: "targets",
+    Role.INPUT: "inputs",
+    Role.WEIGHT: "weights",
+    Role.BIAS: "biases",
+    Role.PRE_ACTIVATION: "pre-activations",
+    Role.ACTIVATION: "activations",
+    Role.ERROR: "errors",
+    Role.TOTAL_ERROR: "total error",
+    Role.DELTA: "deltas ∂E/∂z",
+    Role.GRADIENT: "gradients ∂E/∂w",
+    Role.UPDATED: "updated weights",
+}
+
+
+def words(cell: Cell) -> str:
+    top, _, bottom = (part.removeprefix("∂") for part in cell.name.partition("/"))
+    text = _WORDS[cell.role].format(
+        name=cell.name.rstrip("⁺"),
+        note=cell.note,
+        top=top,
+        bottom=bottom,
+        unit=cell.name.removeprefix("δ_"),
+        start=0 if cell.first is not None else 1,
+    )
+    return text + (", after the update" if cell.name.endswith("⁺") and cell.role is not Role.UPDATED else "")

@@ -1,0 +1,84 @@
+"""Build: a spec as an .xlsx file, whole or not at all, the same bytes for the same spec."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from xlsxwriter.exceptions import XlsxWriterException
+from xlsxwriter.format import Format
+
+from xlbackprop import files
+from xlbackprop.graph import training
+from xlbackprop.graph.optimizers import RATE
+from xlbackprop.sheet import pages, tables
+from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
+from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
+from xlbackprop.sheet.values import page_values, table_rows
+from xlbackprop.spec import Spec
+
+Progress = Callable[[int, int], None]  # rows done, rows in all
+_EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
+
+
+def build(spec: Spec, path: Path, progress: Progress = lambda done, of: None) -> Path:
+    """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
+    layout = Layout(spec)
+    with files.replacing(path) as temporary:
+        try:
+            _write(layout, temporary, progress)
+        except XlsxWriterException as error:
+            raise OSError(str(error)) from error
+    return path
+
+
+def _write(layout: Layout, path: Path, progress: Progress) -> None:
+    spec = layout.spec
+    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
+    book.set_properties({"title": spec.title, "comments": "Made by xlbackprop", "created": _EPOCH})
+    formats = _formats(book)
+    streamed = {COMPARE, *layout.sheets}
+    for name in (OVERVIEW, *PAGES, *layout.sheets, COMPARE, NETWORK_FILE):
+        book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
+    for name, range_ in layout.defined_names():
+        book.define_name(name, f"={range_}")
+    done, of = 0, len(spec.rates) * (spec.steps + 1)
+
+    def on_row() -> None:
+        nonlocal done
+        done += 1
+        progress(done, of)
+
+    histories = [tables.errors(layout, rate, on_row) for rate in range(len(spec.rates))]
+    shown = _shown_values(layout)
+    pages.write_overview(book, formats, layout, histories)
+    for page in PAGES:
+        pages.write_page(book, formats, layout, page, shown)
+    for rate, history in enumerate(histories):
+        tables.write_table(book, formats, layout, rate, history)
+    tables.write_compare(book, formats, layout, histories)
+    pages.write_network_file(book, formats, layout)
+    book.close()
+
+
+def _shown_values(layout: Layout) -> dict[str, float]:
+    """The values on the pages: those of the step and rate that a new workbook shows."""
+    first = next(table_rows(layout.table, tables.given(layout, 0), 0))
+    picked = {name: first[column] for name, column in layout.columns.items() if layout.page[name].expr is None}
+    return page_values(layout.page, {RATE: layout.spec.rates[0], **picked})
+
+
+def _formats(book: Any) -> Callable[..., Format]:
+    """Formats by their properties, each made once."""
+    made: dict[tuple[tuple[str, object], ...], Format] = {}
+
+    def format_of(properties: dict[str, object]) -> Format:
+        key = tuple(sorted(properties.items()))
+        if key not in made:
+            made[key] = book.add_format(properties)
+        return made[key]
+
+    return format_of

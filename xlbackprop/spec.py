@@ -51,6 +51,11 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bias_names: Names = ()
 
     @property
+    def flat_weight_names(self) -> Names:
+        """Row by row."""
+        return tuple(name for row in self.weight_names for name in row)
+
+    @property
     def biases(self) -> Row:
         """The bias parameters: none, one shared, or one for each unit."""
         if self.bias is None:

@@ -82,7 +82,7 @@ class Layout:
     LEGEND_ROW = 7
     # Pages and Compare
     PAGE_FIRST_ROW = 4
-    PAGE_VALUE = 4
+    PAGE_PLUGGED, PAGE_VALUE, PAGE_ROUNDED = 3, 4, 5
     SHOWN_ROW = 1
     COMPARE_HEADER_ROW = 3
     NETWORK_FIRST_ROW = 3
@@ -253,10 +253,10 @@ class Layout:
     def page_formula(self, cell: Cell, page: str) -> str:
         """The formula of a page's value: what it is calculated from, or picked from the shown table's row."""
         if cell.name == RATE:
-            return self.choice([one.name for one in self.rates])
+            return self.rate_shown_formula
         if cell.expr is None:
             columns = [self.table_span(rate, cell.name) for rate in range(len(self.sheets))]
-            return f"INDEX({self.choice(columns)},{STEP_SHOWN}+1)"
+            return f"INDEX({_choice(columns)},{STEP_SHOWN}+1)"
         return worksheet(cell.expr, lambda ref: self.page_address(ref.name, page))
 
     def page_address(self, name: str, page: str, column: int = PAGE_VALUE) -> str:
@@ -264,9 +264,45 @@ class Layout:
         address = cell_name(row, column)
         return address if sheet == page else in_sheet(sheet, address)
 
-    def choice(self, options: list[str]) -> str:
-        """The option of the rate shown."""
-        return f"CHOOSE({RATE_SHOWN},{','.join(options)})"
+    @property
+    def rate_shown_formula(self) -> str:
+        return _choice([one.name for one in self.rates])
+
+    def error_formula(self, rate: int, step: int) -> str:
+        return self.table_span(rate, total_error(), step, step + 1)
+
+    def rises_formula(self, rate: int) -> str:
+        """How many steps ended with a larger error than they began with."""
+        after, before = (self.table_span(rate, total_error(), k, self.spec.steps + k) for k in (1, 0))
+        return f"SUMPRODUCT(1*({after}>{before}))"
+
+    def compare_formula(self, rate: int, name: str, step: int) -> str:
+        return in_sheet(self.sheets[rate], cell_name(self.FIRST_ROW + step, self.columns[name]))
+
+    def run_formula(self, run: Run, k: int) -> str:
+        """The formula, without its `=`, of the k-th cell of a run."""
+        if run.kind is Kind.TABLE:
+            cell = self.table[run.name]
+            expr = cell.first if k == 0 and cell.first is not None else cell.expr
+            assert expr is not None
+            return self.table_formula(expr, run.row + k)
+        if run.kind is Kind.PAGE:
+            return self.page_formula(self.page[run.name], run.sheet)
+        if run.rate is None:
+            return self.rate_shown_formula if run.name == RATE else STEP_SHOWN
+        if run.name == RATE:
+            return self.rates[run.rate].name
+        if run.name == RISES:
+            return self.rises_formula(run.rate)
+        assert run.step is not None
+        if run.sheet == COMPARE:
+            return self.compare_formula(run.rate, run.name, run.step + k)
+        return self.error_formula(run.rate, run.step)
+
+
+def _choice(options: list[str]) -> str:
+    """The option of the rate shown."""
+    return f"CHOOSE({RATE_SHOWN},{','.join(options)})"
 
 
 HEADINGS = {

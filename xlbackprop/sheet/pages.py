@@ -9,13 +9,12 @@ from typing import Any
 from xlsxwriter.format import Format
 
 from xlbackprop.graph import training
-from xlbackprop.graph.expr import Expr
 from xlbackprop.graph.optimizers import RATE
 from xlbackprop.graph.program import Cell, Role
 from xlbackprop.sheet import styles
-from xlbackprop.sheet.address import absolute, cell_name
-from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, RATE_SHOWN, STEP_SHOWN, Input, Layout
-from xlbackprop.sheet.printers import in_symbols, worksheet
+from xlbackprop.sheet.layout import NETWORK_FILE, OVERVIEW, RATE_SHOWN, STEP_SHOWN, Input, Layout
+from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
+from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.tables import insert_comparisons
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import dumps, total_error
@@ -29,30 +28,6 @@ _TITLES = {
 }
 _HEADERS = ("symbol", "what it is", "formula", "with its numbers", "value", "rounded")
 _WIDTHS = (14, 44, 38, 46, 20, 14)
-_ROUNDED = _HEADERS.index("rounded")
-
-
-def rounded(value: float) -> str:
-    """The text that `_rounded_formula` gives in a worksheet."""
-    if not math.isfinite(value):
-        return "#NUM!"
-    if value == int(value) and abs(value) < 1e5:
-        text = str(int(value))
-    else:
-        text = f"{value:.6f}" if 1e-3 <= abs(value) < 1e5 else f"{value:.5E}"
-    return f"({text})" if value < 0 else text
-
-
-def _rounded_formula(cell: str) -> str:
-    """A number as short text: six decimals, or six digits where decimals would hide it; brackets round a minus."""
-    text = f'TEXT({cell},IF({cell}=INT({cell}),"0",IF(ABS({cell})<0.001,"0.00000E+00","0.000000")))'
-    text = f'IF(ABS({cell})<100000,{text},TEXT({cell},"0.00000E+00"))'
-    return f'IF({cell}<0,"("&{text}&")",{text})'
-
-
-def with_numbers(expr: Expr, numbers: Callable[[str], str]) -> str:
-    """The formula's text with a number for each quantity; `numbers` gives the text for a name."""
-    return worksheet(expr, lambda ref: numbers(ref.name))
 
 
 def write_page(book: Any, formats: Formats, layout: Layout, page: str, values: Mapping[str, float]) -> None:
@@ -60,7 +35,7 @@ def write_page(book: Any, formats: Formats, layout: Layout, page: str, values: M
     sheet = book.get_worksheet_by_name(page)
     _title(sheet, formats, _TITLES[page])
     label = formats({"bold": True, "align": "right"})
-    for column, name, formula in ((1, training.STEP, STEP_SHOWN), (3, RATE, layout.page_formula(layout.page[RATE], page))):
+    for column, name, formula in ((1, training.STEP, STEP_SHOWN), (3, RATE, layout.rate_shown_formula)):
         sheet.write_string(layout.SHOWN_ROW, column - 1, f"{name} shown:" if column == 1 else f"at {name} =", label)
         shown = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
         sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
@@ -90,17 +65,13 @@ def _line(
         sheet.write_string(row, 2, picked, formats({**styles.TEXT, **styles.SUBTITLE}))
     else:
         sheet.write_string(row, 2, in_symbols(cell.expr), mono)
-        formula = with_numbers(cell.expr, lambda name: f'"&{layout.page_address(name, page, _ROUNDED)}&"')
-        formula = f'="{formula}"'.replace('""&', "").replace('&""', "")
-        text = with_numbers(cell.expr, lambda name: rounded(values[name]))
-        sheet.write_formula(row, 3, formula, mono, "#NUM!" if "#NUM!" in text else text)
+        text = plugged(cell.expr, lambda name: rounded(values[name]))
+        sheet.write_formula(row, layout.PAGE_PLUGGED, f"={plugged_formula(layout, page, cell)}", mono, text)
     shown = formats({**styles.body(cell.role), "num_format": "General", "valign": "top", "align": "left"})
     formula = layout.page_formula(cell, page)
     sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, "#NUM!" if math.isnan(value) else value)
     note = formats({**styles.SUBTITLE, "valign": "top"})
-    sheet.write_formula(
-        row, _ROUNDED, "=" + _rounded_formula(cell_name(row, layout.PAGE_VALUE)), note, rounded(value)
-    )
+    sheet.write_formula(row, layout.PAGE_ROUNDED, f"={rounded_formula(row)}", note, rounded(value))
 
 
 def write_overview(book: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
@@ -144,11 +115,10 @@ def _rates(sheet: Any, formats: Formats, layout: Layout, histories: Sequence[Seq
         _input(sheet, formats, one)
         plain = formats({})
         for column, step in ((2, 0), (3, last)):
-            formula = f"={layout.table_span(rate, total_error(), step, step + 1)}"
-            sheet.write_formula(one.row, column, formula, plain, _cached(history[step]))
-        after, before = (layout.table_span(rate, total_error(), k, last + k) for k in (1, 0))
+            formula = layout.error_formula(rate, step)
+            sheet.write_formula(one.row, column, f"={formula}", plain, _cached(history[step]))
         rises = math.nan if any(map(math.isnan, history)) else sum(b > a for a, b in zip(history, history[1:]))
-        sheet.write_formula(one.row, 4, f"=SUMPRODUCT(1*({after}>{before}))", plain, _cached(rises))
+        sheet.write_formula(one.row, 4, f"={layout.rises_formula(rate)}", plain, _cached(rises))
         positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
         sheet.data_validation(one.row, 1, one.row, 1, positive)
 
@@ -213,6 +183,3 @@ def _printing(sheet: Any, header: int) -> None:
 
 def _cached(value: float) -> float | str:
     return "#NUM!" if math.isnan(value) else value
-
-
-__all__ = ["COMPARE", "PAGES", "absolute", "write_network_file", "write_overview", "write_page"]

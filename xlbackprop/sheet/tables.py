@@ -13,7 +13,6 @@ from xlbackprop.graph import training
 from xlbackprop.graph.optimizers import RATE
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet import charts, styles
-from xlbackprop.sheet.address import absolute, cell_name
 from xlbackprop.sheet.layout import COMPARE, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.streamed import StreamedColumn, StreamedSheet
@@ -107,9 +106,11 @@ def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequen
     number_format = {**styles.header(Role.TOTAL_ERROR), "num_format": '"η = "General'}
     for rate, value in enumerate(spec.rates):
         sheet.write_formula(header, 1 + rate, f"={layout.rates[rate].name}", formats(number_format), value)
-    columns = [_copy(formats(styles.body(Role.STEP)), layout, 0, training.STEP)]
-    columns += [
-        _copy(formats(styles.body(Role.TOTAL_ERROR)), layout, rate, total_error()) for rate in range(len(spec.rates))
+    shown = [(0, training.STEP, Role.STEP)]
+    shown += [(rate, total_error(), Role.TOTAL_ERROR) for rate in range(len(spec.rates))]
+    columns = [
+        StreamedColumn(formats(styles.body(role)), None, layout.compare_formula(rate, name, 0))
+        for rate, name, role in shown
     ]
     rows: Callable[[], Iterator[tuple[float, ...]]] = lambda: zip(map(float, range(steps + 1)), *histories)
     sheet.stream(first, steps + 1, columns, rows)
@@ -135,12 +136,6 @@ def insert_comparisons(
                 range(count), history, rate,
             )  # fmt: skip
         sheet.insert_chart(*place, chart)
-
-
-def _copy(format: Format, layout: Layout, rate: int, name: str) -> StreamedColumn:
-    source = cell_name(layout.FIRST_ROW, layout.columns[name])
-    sheet = layout.at(layout.sheets[rate], 0, 0).removesuffix(absolute(0, 0))
-    return StreamedColumn(format, None, f"{sheet}{source}")
 
 
 def _printing(sheet: Any, header: int) -> None:

@@ -1,0 +1,148 @@
+"""The .xlsx file as a package of parts: what of it can be read, and copies of it for the calculators."""
+
+from __future__ import annotations
+
+import posixpath
+import random
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from xlbackprop.engine import Inputs
+from xlbackprop.errors import WorkbookError
+from xlbackprop.sheet.address import cell_name
+
+_OLE = b"\xd0\xcf\x11\xe0"  # an encrypted .xlsx, and an old .xls, are such files
+_REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_TYPES = "[Content_Types].xml"
+CANARY_SHEET = "xlbackprop canary"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """What the canary's formula gives when it is calculated; the copy carries another value for it."""
+
+    sheet: str
+    expected: float
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The file as a zip with a workbook in it. Raises WorkbookError, with what it is instead."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+            if magic == _OLE:
+                raise WorkbookError(f"{path}: is password-protected or an old .xls; save it as .xlsx without a password")
+            if magic[:2] != b"PK":
+                raise WorkbookError(f"{path}: is not an .xlsx workbook; open it in a spreadsheet and save it as .xlsx")
+            with zipfile.ZipFile(file) as package:
+                if _TYPES not in package.namelist():
+                    raise WorkbookError(f"{path}: is a zip file without a workbook in it; give an .xlsx file")
+                yield package
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError):
+        raise WorkbookError(f"{path}: is truncated or damaged; copy or download it again") from None
+    except (ElementTree.ParseError, KeyError, UnicodeDecodeError) as error:
+        raise WorkbookError(f"{path}: has a part that cannot be read ({error}); save it again in a spreadsheet") from None
+    except OSError as error:
+        raise WorkbookError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
+
+
+def workbook_part(package: zipfile.ZipFile) -> str:
+    """The path of the workbook's own part."""
+    for target, kind in _relations(package, "").values():
+        if kind.endswith("/officeDocument"):
+            return target
+    raise KeyError("no workbook part")
+
+
+def sheet_parts(package: zipfile.ZipFile) -> dict[str, str]:
+    """For each worksheet's name the path of its part, in order."""
+    book = workbook_part(package)
+    relations = _relations(package, book)
+    root = ElementTree.fromstring(package.read(book))
+    sheets = [element for element in root.iter() if element.tag.endswith("}sheet")]
+    return {sheet.attrib["name"]: relations[sheet.attrib[f"{{{_REL}}}id"]][0] for sheet in sheets}
+
+
+def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Canary:
+    """Copy the workbook with a canary sheet added and, where given, other numbers in its input cells."""
+    with opened(path) as package:
+        book = workbook_part(package)
+        relations = _relations_path(book)
+        parts = {name: package.read(name).decode() for name in (book, relations, _TYPES)}
+        sheets = sheet_parts(package)
+        for sheet in {sheet for sheet, _, _ in inputs or {}}:
+            numbers = {(row, column): value for (name, row, column), value in (inputs or {}).items() if name == sheet}
+            parts[sheets[sheet]] = _with_numbers(package.read(sheets[sheet]).decode(), numbers)
+    start = random.randrange(1, 1 << 20)  # noqa: S311, no secret: a number that no file carries by chance
+    canary = Canary(CANARY_SHEET, 2.0 * start + 1)
+    part = "worksheets/xlbackpropCanary.xml"
+    parts[book] = _add_sheet(parts[book])
+    parts[relations] = parts[relations].replace(
+        "</Relationships>",
+        f'<Relationship Id="rIdXlbackpropCanary" Type="{_REL}/worksheet" Target="{part}"/></Relationships>',
+    )
+    part = posixpath.join(posixpath.dirname(book), part)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
+    parts[_TYPES] = parts[_TYPES].replace(
+        "</Types>", f'<Override PartName="/{part}" ContentType="{kind}"/></Types>'
+    )
+    parts[part] = (
+        f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?><worksheet xmlns="{_MAIN}"><sheetData><row r="1">'
+        f'<c r="A1"><v>{start}</v></c><c r="B1"><f>A1*2+1</f><v>-1</v></c></row></sheetData></worksheet>'
+    )
+    shutil.copyfile(path, copy)
+    _replace_parts(copy, parts)
+    return canary
+
+
+def _add_sheet(book: str) -> str:
+    """The workbook part with the canary's sheet at the end of its list."""
+    prefix = re.search(rf'xmlns:(\w+)="{re.escape(_REL)}"', book)
+    end = re.search(r"</(\w+:)?sheets>", book)
+    if prefix is None or end is None:
+        raise KeyError("no list of sheets")
+    free = 1 + max((int(number) for number in re.findall(r'sheetId="(\d+)"', book)), default=0)
+    sheet = f'<{end[1] or ""}sheet name="{CANARY_SHEET}" sheetId="{free}" {prefix[1]}:id="rIdXlbackpropCanary"/>'
+    return book[: end.start()] + sheet + book[end.start() :]
+
+
+def _with_numbers(sheet: str, numbers: Mapping[tuple[int, int], float]) -> str:
+    """The worksheet part with these numbers in place of what the cells hold."""
+    for (row, column), value in numbers.items():
+        cell = rf'(<(?:\w+:)?c r="{cell_name(row, column)}"(?: s="\d+")?)[^>]*>.*?</(?:\w+:)?c>'
+        sheet, found = re.subn(cell, lambda match: f"{match[1]}><v>{value!r}</v></c>", sheet, count=1, flags=re.DOTALL)
+        if not found:
+            raise KeyError(f"no cell {cell_name(row, column)}")
+    return sheet
+
+
+def _replace_parts(path: Path, parts: Mapping[str, str]) -> None:
+    """Put new texts in place of parts; all other parts stay as they are, compressed."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as package:
+        for name, text in parts.items():
+            if name in package.NameToInfo:  # the directory at the file's end is written anew, without the old part
+                package.filelist.remove(package.NameToInfo.pop(name))
+            package.writestr(name, text)
+
+
+def _relations_path(part: str) -> str:
+    folder, name = posixpath.split(part)
+    return posixpath.join(folder, "_rels", f"{name}.rels")
+
+
+def _relations(package: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """For each relation of a part, by its id, the target's path and the kind."""
+    root = ElementTree.fromstring(package.read(_relations_path(part)))
+    folder = posixpath.dirname(part)
+    return {
+        one.attrib["Id"]: (posixpath.normpath(posixpath.join("/", folder, one.attrib["Target"])).lstrip("/"), one.attrib["Type"])
+        for one in root
+    }

@@ -1,0 +1,199 @@
+"""Whole trainings and single rows, with how far rounding alone could have moved each number.
+
+How exact a number can be depends on what it is made of: a difference of nearly equal numbers
+keeps few digits, whoever calculates it. So each calculation is made several times, once plainly
+and then with every intermediate quantity off by a random part of its last digit (`epsilon`,
+relative); how far the copies spread is the noise that two honest calculators may differ by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlbackprop.reference.functions import Array
+from xlbackprop.reference.network import Network, Parameters, Pass
+from xlbackprop.spec import Names, Spec, total_error, updated_name
+
+COPIES = 3  # with other roundings, beside the plain one
+RATE, STEP, SAMPLE, CHANGE = "η", "step", "sample", "ΔE"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Quantities by name, each of one shape, and beside each its noise."""
+
+    values: dict[str, Array]
+    noise: dict[str, Array]
+
+
+def train(spec: Spec, *, epsilon: float = 2.0**-52, exp_overflows: bool = False) -> Numbers:
+    """The whole training at every rate, each quantity (n_rates, steps + 1)."""
+    network = Network(spec, exp_overflows=exp_overflows)
+    n_rates, steps = len(spec.rates), spec.steps
+    lanes = n_rates * (1 + COPIES)
+    tape = _Tape(steps, n_rates, epsilon)
+    rate = np.tile(np.array(spec.rates), 1 + COPIES)
+    inputs = np.array([sample.inputs for sample in spec.samples])
+    targets = np.array([sample.targets for sample in spec.samples])
+    start = {name: np.full(lanes, value) for name, value, _ in spec.parameters()}
+    parameters = network.parameters(start)
+    with np.errstate(all="ignore"):
+        for step in range(steps + 1):
+            tape.step = step
+            p = step % len(spec.samples)
+            x = tape.see(spec.inputs, np.broadcast_to(inputs[p], (lanes, inputs.shape[1])))
+            t = tape.see(spec.targets, np.broadcast_to(targets[p], (lanes, targets.shape[1])))
+            parameters = [_seen(tape, layer, one) for layer, one in zip(spec.layers, parameters)]
+            passes = network.forward(x, parameters, tape)
+            network.error(t, passes[-1].a, tape)
+            parameters = network.backward(t, passes, parameters, rate, tape)
+    numbers = tape.numbers()
+    counted = np.tile(np.arange(steps + 1.0), (n_rates, 1))
+    for name, values in ((STEP, counted), (SAMPLE, counted % len(spec.samples) + 1)):
+        numbers.values[name], numbers.noise[name] = values, np.zeros_like(values)
+    return numbers
+
+
+def implied(spec: Spec, observed: Mapping[str, Array], *, epsilon: float, exp_overflows: bool = False) -> Numbers:
+    """What each cell of the tables must be by the other cells of its row and of the row above.
+
+    `observed` holds the cells, each quantity (n_rates, steps + 1), the rate included. A quantity
+    that has no cells is calculated on the way; what every quantity rests on is taken as observed.
+    """
+    network = Network(spec, exp_overflows=exp_overflows)
+    shape = next(iter(observed.values())).shape
+    flat = {name: values.reshape(-1) for name, values in observed.items()}
+
+    def once(copy: int) -> dict[str, Array]:
+        row = _Row(flat, epsilon if copy else 0.0, copy)
+        x, t = row.see(spec.inputs), row.see(spec.targets)
+        parameters = network.parameters({name: row.one(name) for name, _, _ in spec.parameters()})
+        passes = network.forward(x, parameters, row)
+        network.error(t, passes[-1].a, row)
+        network.backward(t, passes, parameters, row.one(RATE), row)
+        result = {name: values.reshape(shape) for name, values in row.seen.items()}
+        for name, first, trained in spec.parameters():
+            after = flat.get(updated_name(name), row.seen.get(updated_name(name), flat[name])).reshape(shape)
+            result[name] = np.concatenate([np.full((shape[0], 1), first), after[:, :-1]], axis=1)
+            if not trained:
+                result[name] = np.full(shape, first)
+        return result | _samples(spec, observed, shape)
+
+    return _with_noise(once)
+
+
+def page(spec: Spec, observed: Mapping[str, float], *, epsilon: float, exp_overflows: bool = False) -> Numbers:
+    """One step told in full, each quantity a number, by what the page itself shows.
+
+    `observed` holds the page's cells. Without those that are calculated (everything but rate,
+    step, samples and parameters) it is calculated from the start.
+    """
+    network = Network(spec, exp_overflows=exp_overflows)
+    flat = {name: np.array([value]) for name, value in observed.items()}
+
+    def once(copy: int) -> dict[str, Array]:
+        row = _Row(flat, epsilon if copy else 0.0, copy)
+        x, t = row.see(spec.inputs), row.see(spec.targets)
+        parameters = network.parameters({name: row.one(name) for name, _, _ in spec.parameters()})
+        passes = network.forward(x, parameters, row)
+        before = network.error(t, passes[-1].a, row)
+        updated = network.backward(t, passes, parameters, row.one(RATE), row)
+        passes_again = network.forward(x, updated, row, again=True)
+        after = network.error(t, passes_again[-1].a, row, again=True)
+        row.seen[CHANGE] = after - before
+        row.seen |= network.factors(t, passes, parameters, updated)
+        return {name: values[0] for name, values in row.seen.items()}
+
+    return _with_noise(once)
+
+
+class _Tape:
+    """The witness of a training: keeps every quantity of every step, and spreads the copies."""
+
+    def __init__(self, steps: int, n_rates: int, epsilon: float) -> None:
+        self.step, self._steps, self._rates, self._epsilon = 0, steps, n_rates, epsilon
+        self._kept: dict[Names, Array] = {}
+        self._factors: dict[Names, Array] = {}
+        self._random = np.random.default_rng(0)
+
+    def see(self, names: Names, values: Array) -> Array:
+        if names not in self._kept:
+            self._kept[names] = np.empty((self._steps + 1, *values.shape))
+            factors = 1 + self._epsilon * self._random.uniform(-1, 1, values.shape)
+            factors[: self._rates] = 1
+            self._factors[names] = factors
+        self._kept[names][self.step] = values
+        return values * self._factors[names]
+
+    def numbers(self) -> Numbers:
+        result = Numbers({}, {})
+        for names, kept in self._kept.items():
+            for k, name in enumerate(names):
+                copies = kept[:, :, k].T.reshape(1 + COPIES, self._rates, -1)
+                result.values[name], result.noise[name] = copies[0], _spread(copies[0], copies[1:])
+        return result
+
+
+class _Row:
+    """The witness of single rows: keeps what is implied, and goes on with what is observed."""
+
+    def __init__(self, observed: Mapping[str, Array], epsilon: float, seed: int) -> None:
+        self.seen: dict[str, Array] = {}
+        self._observed, self._epsilon = observed, epsilon
+        self._random = np.random.default_rng(seed)
+
+    def see(self, names: Names, values: Array | None = None) -> Array:
+        """Without values: what is observed, as it is where a row begins."""
+        columns = []
+        for k, name in enumerate(names):
+            if values is not None:
+                self.seen[name] = values[:, k]
+            column = self._observed[name] if name in self._observed or values is None else values[:, k]
+            columns.append(column * (1 + self._epsilon * self._random.uniform(-1, 1, column.shape)))
+        lanes = len(next(iter(self._observed.values())))
+        return np.stack(columns, axis=-1) if columns else np.zeros((lanes, 0))
+
+    def one(self, name: str) -> Array:
+        return self.see((name,))[:, 0]
+
+
+def _seen(tape: _Tape, layer: object, p: Parameters) -> Parameters:
+    weights = tape.see(layer.flat_weight_names, p.weights.reshape(len(p.weights), -1)).reshape(p.weights.shape)  # type: ignore[attr-defined]
+    biases = tape.see(layer.bias_names, p.biases) if layer.bias_names else p.biases  # type: ignore[attr-defined]
+    return Parameters(weights, biases)
+
+
+def _samples(spec: Spec, observed: Mapping[str, Array], shape: tuple[int, ...]) -> dict[str, Array]:
+    """The step from the row above, and the sample's numbers from the sample that the row says it is."""
+    step, count = observed[STEP], len(spec.samples)
+    result = {STEP: np.concatenate([np.zeros((shape[0], 1)), step[:, :-1] + 1], axis=1)}
+    sample = np.zeros(shape, dtype=int)
+    if SAMPLE in observed:
+        result[SAMPLE] = step % count + 1
+        said = observed[SAMPLE]
+        sample = np.where((said >= 1) & (said <= count), said, 1).astype(int) - 1
+    for names, rows in ((spec.inputs, [s.inputs for s in spec.samples]), (spec.targets, [s.targets for s in spec.samples])):
+        for k, name in enumerate(names):
+            result[name] = np.array(rows)[:, k][sample]
+    return result
+
+
+def _with_noise(once: object) -> Numbers:
+    with np.errstate(all="ignore"):
+        plain, *copies = (once(copy) for copy in range(1 + COPIES))  # type: ignore[operator]
+    noise = {name: _spread(values, np.stack([copy[name] for copy in copies])) for name, values in plain.items()}
+    return Numbers(plain, noise)
+
+
+def _spread(plain: Array, copies: Array) -> Array:
+    """The largest distance of a copy from the plain value; infinite where rounding decides about overflow."""
+    with np.errstate(all="ignore"):
+        distance = np.abs(copies - plain).max(axis=0)
+    decided = np.isfinite(copies).all(axis=0) == np.isfinite(plain)
+    return np.where(np.isfinite(distance), distance, np.where(decided, 0.0, np.inf))
+
+
+__all__ = ["Numbers", "Pass", "implied", "page", "total_error", "train"]

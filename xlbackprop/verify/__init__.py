@@ -1,0 +1,178 @@
+"""Verify one of our workbooks: where the sheet's telling and the reference's meet.
+
+The file is recalculated from disk by a calculator that is not ours. Every calculated cell is
+compared with the training told again in numpy and with what its own row implies; every gradient
+also with the complex step; and all of it once more with other inputs, because equal targets and
+round numbers hide mistakes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.engine import engine as engine_named
+from xlbackprop.reference import complex_step
+from xlbackprop.sheet.address import cell_name
+from xlbackprop.sheet.layout import Input, Kind
+from xlbackprop.spec import Spec, total_error
+from xlbackprop.verify.compare import Cells, Comparison, agrees, relative_difference
+from xlbackprop.verify.formulas import typed_cells, with_formulas
+from xlbackprop.verify.read import Workbook
+from xlbackprop.verify.report import Mismatch, Report, Worst
+from xlbackprop.verify.texts import text_cells
+
+__all__ = ["Report", "verify"]
+
+# Forward passes of the complex step; of a longer training it takes rows that are evenly spread,
+# and the report says how many gradients it saw.
+MOST_WITNESSED = 500_000
+
+
+def verify(
+    path: Path | str,
+    *,
+    engine: str | Engine = "embedded",
+    network: Spec | None = None,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Report:
+    """Recalculate and check a workbook that `build` wrote, as it stands now.
+
+    `network` stands in for the network file that the workbook carries. Raises WorkbookError for a
+    file that cannot be read or has no table of ours, EngineError where the calculator fails.
+    """
+    calculator = engine_named(engine) if isinstance(engine, str) else engine
+    progress("recalculating")
+    recalculated = calculator.recalculate(Path(path))
+    book = Workbook(Path(path), recalculated, network)
+    progress("comparing")
+    present = Comparison(book, recalculated, calculator, book.spec, (book.rate_shown, book.step_shown))
+    ledger = _Ledger()
+    ledger.compare(present)
+    ledger.compare_texts(book, present, recalculated)
+    witnessed = ledger.complex_step(present)
+    ledger.typed_cells(book, present)
+    progress("comparing with other inputs")
+    ledger.compare_with_other_inputs(book, recalculated, calculator)
+    errors = [found for run, found in present.found.items() if run.kind is Kind.TABLE and run.name == total_error()]
+    return with_formulas(
+        Report(
+            workbook=str(path),
+            engine=calculator.name,
+            spec=book.spec,
+            layout=book.layout,
+            cells=ledger.cells,
+            worst=ledger.worst,
+            witnessed=witnessed,
+            errors=np.stack(errors),
+            mismatches=list(ledger.mismatches.values()),
+        ),
+        book,
+    )
+
+
+class _Ledger:
+    """Counts what was compared and keeps, for each cell, the first thing that is wrong with it."""
+
+    def __init__(self) -> None:
+        self.cells = 0
+        self.worst = Worst()
+        self.mismatches: dict[tuple[str, int, int], Mismatch] = {}
+
+    def compare(self, comparison: Comparison, kind: str = "wrong-formula") -> None:
+        for run, found, trained, implied in comparison:
+            self.cells += len(found)
+            relative = relative_difference(found, trained)
+            if relative.max() > self.worst.relative:
+                k = int(relative.argmax())
+                self.worst = Worst(float(relative[k]), run.sheet, cell_name(run.row + k, run.column), run.name)
+            wrong, root = ~agrees(found, trained), ~agrees(found, implied)
+            for k in np.flatnonzero(wrong | root):
+                expected = implied if root[k] else trained
+                self._add(
+                    Mismatch(
+                        run.sheet, run.row + int(k), run.column, run.name,
+                        kind if root[k] else "inherited", float(found[k]), float(expected.values[k]),
+                    )
+                )  # fmt: skip
+
+    def compare_texts(self, book: Workbook, comparison: Comparison, recalculated: Recalculated) -> None:
+        for cell in text_cells(book.layout):
+            found = recalculated.column(cell.sheet, cell.row, cell.column, 1)[0]
+            self.cells += 1
+            if not cell.agrees(found, comparison.page.values):
+                shown = {run.name: values[0] for run, values in comparison.found.items() if run.kind is Kind.PAGE}
+                kind = "inherited" if cell.agrees(found, shown) else "wrong-formula"
+                right = cell.text(comparison.page.values)
+                self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, kind, found, right))
+
+    def complex_step(self, comparison: Comparison) -> int:
+        """Every gradient once more, from the forward pass alone; how many were looked at."""
+        spec, tables = comparison.spec, comparison.tables
+        stride = 1 + tables[total_error()].size * len(spec.trained) // MOST_WITNESSED
+        names = (*spec.inputs, *spec.targets, *(name for name, _, _ in spec.parameters()))
+        shape = (len(spec.rates), -1)
+        derivatives = complex_step.gradients(spec, {name: tables[name][:, ::stride].reshape(-1) for name in names})
+        witnessed = 0
+        for run, found in comparison.found.items():
+            if run.kind is Kind.TABLE and run.name in derivatives:
+                found = found[::stride]
+                noise = comparison.trained.noise[run.name][run.rate, ::stride]
+                derivative = Cells(derivatives[run.name].reshape(shape)[run.rate], noise)
+                witnessed += len(found)
+                # Where the sheet's EXP overflows it has no number for the witness to confirm.
+                without = ~np.isfinite(comparison.implied.values[run.name][run.rate, ::stride])
+                for k in np.flatnonzero(~agrees(found, derivative) & ~without):
+                    self._add(
+                        Mismatch(
+                            run.sheet, run.row + int(k) * stride, run.column, run.name,
+                            "wrong-gradient", float(found[k]), float(derivative.values[k]),
+                        )
+                    )  # fmt: skip
+        return witnessed
+
+    def typed_cells(self, book: Workbook, comparison: Comparison) -> None:
+        """Cells that should be calculated and hold a typed number, be it the right one."""
+        typed = set(typed_cells(book))
+        if not typed:
+            return
+        for run, found, _, implied in comparison:
+            for k in range(run.count):
+                if (run.sheet, run.row + k, run.column) in typed:
+                    values = float(found[k]), float(implied.values[k])
+                    self._add(Mismatch(run.sheet, run.row + k, run.column, run.name, "typed-constant", *values))
+        for cell in text_cells(book.layout):
+            if (cell.sheet, cell.row, cell.column) in typed:
+                right = cell.text(comparison.page.values)
+                self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, "typed-constant", "typed text", right))
+
+    def compare_with_other_inputs(self, book: Workbook, recalculated: Recalculated, engine: Engine) -> None:
+        inputs = _other_inputs(book)
+        step, rate = (int(inputs[one]) for one in book.layout.selectors)
+        changed = recalculated.changed(book.input_cells(inputs))
+        other = _Ledger()
+        other.compare(Comparison(book, changed, engine, book.spec_with(inputs), (rate - 1, step)), "lucky-formula")
+        for mismatch in other.mismatches.values():
+            if mismatch.root:  # what inherits it there says nothing of the numbers that stand here
+                self._add(mismatch)
+
+    def _add(self, mismatch: Mismatch) -> None:
+        """A typed number is the plainest thing to say of a cell, and a wrong formula more than an inherited one."""
+        place = (mismatch.sheet, mismatch.row, mismatch.column)
+        earlier = self.mismatches.get(place)
+        if earlier is None or mismatch.kind == "typed-constant" or (mismatch.root and not earlier.root):
+            self.mismatches[place] = mismatch
+
+
+def _other_inputs(book: Workbook) -> dict[Input, float]:
+    """Every input changed by its own random factor near 1, so that no two stay equal and none stays 0."""
+    chance = random.Random(0)  # noqa: S311, the same each time
+    inputs = {
+        one: (value or chance.choice((-0.1, 0.1))) * chance.uniform(0.8, 1.25) for one, value in book.inputs.items()
+    }
+    step, rate = book.layout.selectors
+    return {**inputs, step: 1.0, rate: float(len(book.layout.rates))}

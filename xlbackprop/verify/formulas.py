@@ -1,0 +1,70 @@
+"""The formulas as they stand in the file: which cells have none, and the text of a wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+from xlbackprop.engine.package import opened, sheet_parts
+from xlbackprop.sheet.address import cell_name
+from xlbackprop.verify.read import Workbook
+from xlbackprop.verify.report import Report
+from xlbackprop.verify.texts import text_cells
+
+Place = tuple[str, int, int]
+_CELL = re.compile(rb'<(?:\w+:)?c r="([A-Z]+[0-9]+)"[^>]*?(?:/>|>(.*?)</(?:\w+:)?c>)', re.DOTALL)
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+
+
+def typed_cells(workbook: Workbook) -> list[Place]:
+    """The cells that should be calculated and have no formula.
+
+    A sheet with as many formulas as were written is taken to have them all; only another is
+    looked through.
+    """
+    written: Counter[str] = Counter()
+    for run in workbook.layout.runs():
+        written[run.sheet] += run.count
+    for line in text_cells(workbook.layout):
+        written[line.sheet] += 1
+    result: list[Place] = []
+    with opened(workbook.path) as package:
+        parts = sheet_parts(package)
+        for sheet, count in written.items():
+            xml = package.read(parts[sheet])
+            if len(_FORMULA.findall(xml)) != count:
+                result += _without_formula(workbook, sheet, xml)
+    return result
+
+
+def _without_formula(workbook: Workbook, sheet: str, xml: bytes) -> list[Place]:
+    live = {match[1].decode() for match in _CELL.finditer(xml) if match[2] and _FORMULA.search(match[2])}
+    places = [(run.row + k, run.column) for run in workbook.layout.runs() if run.sheet == sheet for k in range(run.count)]
+    places += [(line.row, line.column) for line in text_cells(workbook.layout) if line.sheet == sheet]
+    return [(sheet, row, column) for row, column in places if cell_name(row, column) not in live]
+
+
+def with_formulas(report: Report, workbook: Workbook) -> Report:
+    """The report with the file's own formula beside each root, and the right one."""
+    if not any(mismatch.root for mismatch in report.mismatches):
+        return report
+    from openpyxl import load_workbook
+
+    with opened(workbook.path):
+        book = load_workbook(workbook.path)
+    layout = workbook.layout
+    right = {(cell.sheet, cell.row, cell.column): cell.formula for cell in text_cells(layout)}
+    roots = {(one.sheet, one.row, one.column) for one in report.roots}
+    for run in layout.runs():
+        for k in range(run.count):
+            if (place := (run.sheet, run.row + k, run.column)) in roots:
+                right[place] = layout.run_formula(run, k)
+    mismatches = []
+    for one in report.mismatches:
+        if one.root:
+            held = book[one.sheet].cell(one.row + 1, one.column + 1).value
+            formula = held if isinstance(held, str) and held.startswith("=") else ""
+            one = replace(one, formula=formula, fix="=" + right[one.sheet, one.row, one.column])
+        mismatches.append(one)
+    return replace(report, mismatches=mismatches)

@@ -1,0 +1,65 @@
+"""The pages' text cells: whether each reads the right formula with the right numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from xlbackprop.engine import Value
+from xlbackprop.graph.expr import Ref
+from xlbackprop.reference.functions import Array
+from xlbackprop.sheet.layout import Layout
+from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
+
+# A number as the pages write it, with the brackets that a negative one has.
+_NUMBER = re.compile(r"\(-(\d+(?:\.\d+)?(?:E[+-]\d+)?)\)|(\d+(?:\.\d+)?(?:E[+-]\d+)?)", re.IGNORECASE)
+# The text shows six decimals, or six digits.
+_ABSOLUTE, _RELATIVE = 1.5e-6, 2e-5
+
+
+@dataclass(frozen=True)
+class TextCell:
+    layout: Layout
+    sheet: str
+    row: int
+    column: int
+    name: str
+
+    @property
+    def is_plugged(self) -> bool:
+        return self.column == self.layout.PAGE_PLUGGED
+
+    @property
+    def formula(self) -> str:
+        if self.is_plugged:
+            return plugged_formula(self.layout, self.sheet, self.layout.page[self.name])
+        return rounded_formula(self.row)
+
+    def text(self, values: Mapping[str, Array]) -> str:
+        """What the cell should read with these values."""
+        expr = self.layout.page[self.name].expr if self.is_plugged else Ref(self.name)
+        assert expr is not None
+        return plugged(expr, lambda name: rounded(float(values[name])))
+
+    def agrees(self, found: Value, values: Mapping[str, Array]) -> bool:
+        """Whether it reads the same formula with the same numbers, to the digits that it shows."""
+        right = self.text(values)
+        if right == "#NUM!":  # an error or, as one calculator's reader has it, a blank
+            return found is None or str(found).startswith("#")
+        if not isinstance(found, str) or _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
+            return False
+        return all(
+            abs(a - b) <= _RELATIVE * max(abs(a), abs(b)) + _ABSOLUTE for a, b in zip(_numbers(found), _numbers(right))
+        )
+
+
+def text_cells(layout: Layout) -> Iterator[TextCell]:
+    for name, (sheet, row) in layout.page_cells.items():
+        if layout.page[name].expr is not None:
+            yield TextCell(layout, sheet, row, layout.PAGE_PLUGGED, name)
+        yield TextCell(layout, sheet, row, layout.PAGE_ROUNDED, name)
+
+
+def _numbers(text: str) -> list[float]:
+    return [-float(minus) if minus else float(plain) for minus, plain in _NUMBER.findall(text)]

@@ -1,0 +1,51 @@
+"""xlbackprop: hand backpropagation in spreadsheets, generated and verified.
+
+The commands are functions here too:
+
+    from xlbackprop import build, load, plot, run, verify
+    report = run("era-s6", folder="output")
+
+Each is imported when it is first used, so that `import xlbackprop` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xlbackprop.errors import EngineError, NetworkError, OutputError, WorkbookError, XlbackpropError
+    from xlbackprop.run import Summary, run
+    from xlbackprop.sheet.workbook import build
+    from xlbackprop.show.plots import plot
+    from xlbackprop.spec import Spec
+    from xlbackprop.graph.listing import ops
+    from xlbackprop.networks import load, templates
+    from xlbackprop.verify import Report, verify
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EngineError": "errors",
+    "NetworkError": "errors",
+    "OutputError": "errors",
+    "Report": "verify",
+    "Spec": "spec",
+    "Summary": "run",
+    "WorkbookError": "errors",
+    "XlbackpropError": "errors",
+    "build": "sheet.workbook",
+    "load": "networks",
+    "ops": "graph.listing",
+    "plot": "show.plots",
+    "run": "run",
+    "templates": "networks",
+    "verify": "verify",
+}
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xlbackprop' has no attribute {name!r}")
+    return getattr(import_module(f"xlbackprop.{_HOMES[name]}"), name)

@@ -1,10 +1,10 @@
 """Every complaint the program makes of what it is given, as one small tree.
 
-    XlbackpropError          place, fact, cure, in one line; the command line exits with 2
-    ├── NetworkError         a network file, or an option that changes it
-    ├── WorkbookError        a workbook that cannot be read, or holds no table of ours
-    ├── EngineError          a calculator that is missing, hangs, or did not recalculate
-    └── OutputError          a file that cannot be written
+XlbackpropError          place, fact, cure, in one line; the command line exits with 2
+├── NetworkError         a network file, or an option that changes it
+├── WorkbookError        a workbook that cannot be read, or holds no table of ours
+├── EngineError          a calculator that is missing, hangs, or did not recalculate
+└── OutputError          a file that cannot be written
 """
 
 from __future__ import annotations

@@ -299,7 +299,9 @@ def _check_names(spec: Spec) -> None:
     given += [unit for layer in spec.layers for unit in layer.units]
     for name in given:
         if not re.fullmatch(r"[^\W\d]\w{0,63}", name):
-            raise NetworkError(f"the name {name!r}: a name is a letter and then up to 63 letters, digits or _; rename it")
+            raise NetworkError(
+                f"the name {name!r}: a name is a letter and then up to 63 letters, digits or _; rename it"
+            )
     made = ["η", "step", "sample", total_error()]
     made += [activation_name(unit) for layer in spec.layers for unit in layer.units]
     made += [error_name(k) for k in range(len(spec.targets))]
@@ -313,15 +315,22 @@ def _check_room(spec: Spec) -> None:
         raise NetworkError(f"steps: {spec.steps} steps need {rows:,} rows and a sheet has {MAX_ROWS:,}; give fewer")
     if (rows := len(spec.samples) + _ROOM) > MAX_ROWS:
         raise NetworkError(f"samples: {len(spec.samples)} need {rows:,} rows and a sheet has {MAX_ROWS:,}; give fewer")
-    for place, count in (("inputs", len(spec.inputs)), *((f"layers[{k}]", len(x.units)) for k, x in enumerate(spec.layers))):
+    for place, count in (
+        ("inputs", len(spec.inputs)),
+        *((f"layers[{k}]", len(x.units)) for k, x in enumerate(spec.layers)),
+    ):
         if count > MAX_FAN:
             raise NetworkError(f"{place}: has {count} units; the formula of their sum fits up to {MAX_FAN}; use fewer")
     units = sum(len(layer.units) for layer in spec.layers)
     names = len(list(spec.parameters())) + len(spec.trained) + 3 * units + len(spec.inputs) + 2 * len(spec.targets)
     if (columns := names + _ROOM) > MAX_COLUMNS:
-        raise NetworkError(f"layers: the table needs {columns:,} columns and a sheet has {MAX_COLUMNS:,}; use fewer units")
+        raise NetworkError(
+            f"layers: the table needs {columns:,} columns and a sheet has {MAX_COLUMNS:,}; use fewer units"
+        )
     if len(spec.rates) > MAX_RATES:
-        raise NetworkError(f"rates: has {len(spec.rates)}; each is a sheet, and a workbook takes {MAX_RATES}; give fewer")
+        raise NetworkError(
+            f"rates: has {len(spec.rates)}; each is a sheet, and a workbook takes {MAX_RATES}; give fewer"
+        )
 
 
 def _repeated(values: Iterable[object]) -> object | None:

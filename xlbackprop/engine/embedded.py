@@ -65,7 +65,9 @@ class RecalculatedModel:
         self._model.evaluate()
         value = self._model.get_cell_value(self._index[CANARY_SHEET], 1, 2)
         if value != self._canary.expected:
-            raise EngineError(f"IronCalc did not recalculate (canary {value!r}, not {self._canary.expected!r}); reinstall it")
+            raise EngineError(
+                f"IronCalc did not recalculate (canary {value!r}, not {self._canary.expected!r}); reinstall it"
+            )
 
 
 @contextmanager

@@ -65,7 +65,9 @@ class LibreOffice:
             complaint = self._run(command)
         target = folder / f"{path.stem}.{to.split(':')[0]}"
         if not target.exists():
-            raise EngineError(f"{self.name} could not open the workbook ({complaint or 'no reason given'}); try it by hand")
+            raise EngineError(
+                f"{self.name} could not open the workbook ({complaint or 'no reason given'}); try it by hand"
+            )
         return target
 
     def _run(self, command: list[str]) -> str:
@@ -105,9 +107,7 @@ class RecalculatedFile:
 
     def column(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
         rows = self._values[sheet]
-        return [
-            rows[k][column] if k < len(rows) and column < len(rows[k]) else None for k in range(row, row + count)
-        ]
+        return [rows[k][column] if k < len(rows) and column < len(rows[k]) else None for k in range(row, row + count)]
 
     def changed(self, inputs: Inputs) -> RecalculatedFile:
         return self._office.recalculate(self._path, inputs)

@@ -39,7 +39,9 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with path.open("rb") as file:
             magic = file.read(4)
             if magic == _OLE:
-                raise WorkbookError(f"{path}: is password-protected or an old .xls; save it as .xlsx without a password")
+                raise WorkbookError(
+                    f"{path}: is password-protected or an old .xls; save it as .xlsx without a password"
+                )
             if magic[:2] != b"PK":
                 raise WorkbookError(f"{path}: is not an .xlsx workbook; open it in a spreadsheet and save it as .xlsx")
             with zipfile.ZipFile(file) as package:
@@ -49,7 +51,9 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError):
         raise WorkbookError(f"{path}: is truncated or damaged; copy or download it again") from None
     except (ElementTree.ParseError, KeyError, UnicodeDecodeError) as error:
-        raise WorkbookError(f"{path}: has a part that cannot be read ({error}); save it again in a spreadsheet") from None
+        raise WorkbookError(
+            f"{path}: has a part that cannot be read ({error}); save it again in a spreadsheet"
+        ) from None
     except OSError as error:
         raise WorkbookError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
 
@@ -91,9 +95,7 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
     )
     part = posixpath.join(posixpath.dirname(book), part)
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
-    parts[_TYPES] = parts[_TYPES].replace(
-        "</Types>", f'<Override PartName="/{part}" ContentType="{kind}"/></Types>'
-    )
+    parts[_TYPES] = parts[_TYPES].replace("</Types>", f'<Override PartName="/{part}" ContentType="{kind}"/></Types>')
     parts[part] = (
         f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?><worksheet xmlns="{_MAIN}"><sheetData><row r="1">'
         f'<c r="A1"><v>{start}</v></c><c r="B1"><f>A1*2+1</f><v>-1</v></c></row></sheetData></worksheet>'
@@ -143,6 +145,9 @@ def _relations(package: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]
     root = ElementTree.fromstring(package.read(_relations_path(part)))
     folder = posixpath.dirname(part)
     return {
-        one.attrib["Id"]: (posixpath.normpath(posixpath.join("/", folder, one.attrib["Target"])).lstrip("/"), one.attrib["Type"])
+        one.attrib["Id"]: (
+            posixpath.normpath(posixpath.join("/", folder, one.attrib["Target"])).lstrip("/"),
+            one.attrib["Type"],
+        )
         for one in root
     }

@@ -120,10 +120,11 @@ def _sequential(program: Program, trained: tuple[str, ...]) -> Program:
     cells = dict(program.cells)
     for name in trained:
         expr = sgd_step(Ref(name), Ref(gradient_name(name)))
-        cells[updated_name(name)] = replace(cells[name], name=updated_name(name), role=Role.UPDATED, expr=expr, first=None)
+        cells[updated_name(name)] = replace(
+            cells[name], name=updated_name(name), role=Role.UPDATED, expr=expr, first=None
+        )
     for name, cell in cells.items():
         if cell.role is Role.LOCAL and cell.expr is not None:
             cells[name] = replace(cell, expr=substitute(cell.expr, updated))
     result.cells = cells
     return result.sorted()
-

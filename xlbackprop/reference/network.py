@@ -150,9 +150,7 @@ class Network:
             biases = witness.see(tuple(map(gradient_name, layer.bias_names)), biases)
         return Parameters(weights, biases)
 
-    def _update(
-        self, layer: Layer, p: Parameters, gradient: Parameters, rate: Array, witness: Witness
-    ) -> Parameters:
+    def _update(self, layer: Layer, p: Parameters, gradient: Parameters, rate: Array, witness: Witness) -> Parameters:
         """W - η ∂E/∂W, and the same for the biases where they are trained."""
         weights = p.weights - rate[:, None, None] * gradient.weights
         names = tuple(map(updated_name, layer.flat_weight_names))

@@ -175,7 +175,10 @@ def _samples(spec: Spec, observed: Mapping[str, Array], shape: tuple[int, ...]) 
         result[SAMPLE] = step % count + 1
         said = observed[SAMPLE]
         sample = np.where((said >= 1) & (said <= count), said, 1).astype(int) - 1
-    for names, rows in ((spec.inputs, [s.inputs for s in spec.samples]), (spec.targets, [s.targets for s in spec.samples])):
+    for names, rows in (
+        (spec.inputs, [s.inputs for s in spec.samples]),
+        (spec.targets, [s.targets for s in spec.samples]),
+    ):
         for k, name in enumerate(names):
             result[name] = np.array(rows)[:, k][sample]
     return result

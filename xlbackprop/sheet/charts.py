@@ -13,11 +13,11 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#0
 DASHES = ("solid", "dash", "round_dot", "long_dash_dot")
 
 
-def error_by_step(book: Any, title: str, *, log: bool = False, legend: bool = False) -> Any:
+def error_by_step(book: Any, title: str, steps: int, *, log: bool = False, legend: bool = False) -> Any:
     chart = book.add_chart({"type": "scatter", "subtype": "straight"})
     chart.set_title({"name": title, "name_font": {"size": 12}, "overlay": False})
     axis = {"name_font": {"bold": False}, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
-    chart.set_x_axis({**axis, "name": "step", "min": 0, "label_position": "low"})
+    chart.set_x_axis({**axis, "name": "step", "min": 0, "max": steps, "label_position": "low"})
     scale = {"log_base": 10, "num_format": "0E+00", "crossing": "min"} if log else {"min": 0}
     chart.set_y_axis({**axis, "name": total_error(), **scale})
     chart.set_legend({"position": "right"} if legend else {"none": True})

@@ -25,7 +25,7 @@ OVERVIEW, COMPARE, NETWORK_FILE = "Overview", "Compare", "Network file"
 FORWARD, BACKWARD, NEXT_FORWARD = "Forward", "Backward", "Next forward"
 PAGES = (FORWARD, BACKWARD, NEXT_FORWARD)
 STEP_SHOWN, RATE_SHOWN = "step_shown", "rate_shown"
-RISES = "rises"  # how many steps ended with a larger error than they began with
+RISES = "rises"  # how many visits to a sample found a larger error than the visit before
 
 
 class Kind(Enum):
@@ -200,9 +200,7 @@ class Layout:
     @cached_property
     def page_cells(self) -> dict[str, tuple[str, int]]:
         """For each quantity on a page, its sheet and row."""
-        return {
-            line.cell.name: (page, line.row) for page, lines in self.pages.items() for line in lines if line.cell
-        }
+        return {line.cell.name: (page, line.row) for page, lines in self.pages.items() for line in lines if line.cell}
 
     # Runs: everything that is calculated
 
@@ -272,8 +270,11 @@ class Layout:
         return self.table_span(rate, total_error(), step, step + 1)
 
     def rises_formula(self, rate: int) -> str:
-        """How many steps ended with a larger error than they began with."""
-        after, before = (self.table_span(rate, total_error(), k, self.spec.steps + k) for k in (1, 0))
+        """How many visits to a sample found a larger error than the visit before."""
+        lag, stop = len(self.spec.samples), self.spec.steps + 1
+        if lag >= stop:  # no sample is visited twice
+            return "0"
+        after, before = self.table_span(rate, total_error(), lag), self.table_span(rate, total_error(), 0, stop - lag)
         return f"SUMPRODUCT(1*({after}>{before}))"
 
     def compare_formula(self, rate: int, name: str, step: int) -> str:

@@ -28,19 +28,17 @@ HEADER_COLOUR = {
 }
 
 _DECIMALS = "0.00000000"
-_ADAPTIVE = "General"  # errors and gradients shrink by orders of magnitude; General follows the column's width
+ANY_SIZE = "General"  # errors and gradients shrink by orders of magnitude; General follows the column's width
 NUMBER_FORMAT = {
     Role.STEP: "0",
-    Role.RATE: "General",
-    Role.TARGET: "General",
-    Role.INPUT: "General",
+    **dict.fromkeys((Role.RATE, Role.TARGET, Role.INPUT), ANY_SIZE),
     # A run that diverges goes to powers of ten instead of ###.
     **dict.fromkeys(
         (Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION),
         f"[>=1000]0.00000E+00;[<=-1000]-0.00000E+00;{_DECIMALS}",
     ),
     **dict.fromkeys(
-        (Role.ERROR, Role.TOTAL_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT, Role.CHANGE), _ADAPTIVE
+        (Role.ERROR, Role.TOTAL_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT, Role.CHANGE), ANY_SIZE
     ),
 }
 

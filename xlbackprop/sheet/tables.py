@@ -21,7 +21,7 @@ from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import total_error
 
 Formats = Callable[..., Format]
-COLUMN_WIDTH = 12.5
+NARROW, WIDE = 12, 15  # characters: with eight decimals, and for numbers of any size
 
 
 def given(layout: Layout, rate: int) -> dict[str, object]:
@@ -59,11 +59,14 @@ def write_table(book: Any, formats: Formats, layout: Layout, rate: int, history:
         _columns(formats, layout),
         lambda: table_rows(layout.table, given(layout, rate), spec.steps),
     )
-    sheet.set_column(0, 0, 7)
-    sheet.set_column(1, len(layout.shown) - 1, COLUMN_WIDTH)
+    for column, cell in enumerate(layout.shown):
+        any_size = styles.NUMBER_FORMAT[cell.role] == styles.ANY_SIZE and cell.role not in (Role.TARGET, Role.INPUT)
+        width = 7 if cell.role is Role.STEP else WIDE if any_size else NARROW
+        sheet.set_column(column, column, width)
     sheet.freeze_panes(layout.FIRST_ROW, 1)
+    sheet.print_area(0, 0, layout.last_row, len(layout.shown) - 1)
     _printing(sheet, layout.HEADER_ROW)
-    chart = charts.error_by_step(book, f"Error while training at η = {spec.rates[rate]!r}")
+    chart = charts.error_by_step(book, f"Error while training at η = {spec.rates[rate]!r}", spec.steps)
     charts.add_series(
         chart, total_error(), layout.table_span(rate, training.STEP), layout.table_span(rate, total_error()),
         range(spec.steps + 1), history, 0,
@@ -115,7 +118,7 @@ def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequen
     rows: Callable[[], Iterator[tuple[float, ...]]] = lambda: zip(map(float, range(steps + 1)), *histories)
     sheet.stream(first, steps + 1, columns, rows)
     sheet.set_column(0, 0, 7)
-    sheet.set_column(1, len(spec.rates), COLUMN_WIDTH)
+    sheet.set_column(1, len(spec.rates), WIDE)
     sheet.freeze_panes(first, 1)
     _printing(sheet, header)
     insert_comparisons(book, sheet, layout, histories, (1, len(spec.rates) + 2), (19, len(spec.rates) + 2))
@@ -128,7 +131,7 @@ def insert_comparisons(
     header, first, count = layout.COMPARE_HEADER_ROW, layout.COMPARE_HEADER_ROW + 1, layout.spec.steps + 1
     for place, log in zip(places, (False, True)):
         title = "Error at each learning rate" + (", logarithmic" if log else "")
-        chart = charts.error_by_step(book, title, log=log, legend=True)
+        chart = charts.error_by_step(book, title, layout.spec.steps, log=log, legend=True)
         for rate, history in enumerate(histories):
             charts.add_series(
                 chart, f"={layout.at(COMPARE, header, 1 + rate)}",

@@ -5,22 +5,22 @@ from __future__ import annotations
 from xlbackprop.graph.program import Cell, Role
 
 _WORDS = {
-    Role.STEP: "{name} of this row, counted from {start}",
+    Role.STEP: "{name}, counted from {start}",
     Role.RATE: "learning rate: how far each update goes against the gradient",
     Role.TARGET: "target: what the output should be",
     Role.INPUT: "input of the network",
     Role.WEIGHT: "weight {note}",
     Role.BIAS: "bias {note}",
-    Role.PRE_ACTIVATION: "pre-activation: the weighted sum that enters the unit",
+    Role.PRE_ACTIVATION: "pre-activation: the weighted sum into the unit",
     Role.ACTIVATION: "activation: the {note} of the pre-activation",
     Role.ERROR: "error {note}",
     Role.TOTAL_ERROR: "total error: the sum over the outputs",
     Role.LOCAL: "how much {top} moves with {bottom}",
-    Role.UPSTREAM: "how much the total error moves with {bottom}: the sum over all paths",
-    Role.DELTA: "delta: how much the total error moves with the pre-activation {unit}",
-    Role.GRADIENT: "gradient: how much the total error moves with {bottom} ({note})",
-    Role.UPDATED: "{name} after the update: the old value minus η times its gradient",
-    Role.CHANGE: "the error after the update minus the error before it",
+    Role.UPSTREAM: "gradient of the error by {bottom}, over all its paths",
+    Role.DELTA: "delta: gradient of the error by the pre-activation {unit}",
+    Role.GRADIENT: "gradient of the error by {bottom} ({note})",
+    Role.UPDATED: "{name} minus η times its gradient",
+    Role.CHANGE: "the error after the update minus the error before",
 }
 
 BANDS = {

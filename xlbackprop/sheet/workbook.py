@@ -14,7 +14,7 @@ from xlsxwriter.format import Format
 from xlbackprop import files
 from xlbackprop.graph import training
 from xlbackprop.graph.optimizers import RATE
-from xlbackprop.sheet import pages, tables
+from xlbackprop.sheet import overview, pages, tables
 from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
@@ -54,13 +54,13 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
 
     histories = [tables.errors(layout, rate, on_row) for rate in range(len(spec.rates))]
     shown = _shown_values(layout)
-    pages.write_overview(book, formats, layout, histories)
+    overview.write_overview(book, formats, layout, histories)
     for page in PAGES:
         pages.write_page(book, formats, layout, page, shown)
     for rate, history in enumerate(histories):
         tables.write_table(book, formats, layout, rate, history)
     tables.write_compare(book, formats, layout, histories)
-    pages.write_network_file(book, formats, layout)
+    overview.write_network_file(book, formats, layout)
     book.close()
 
 

@@ -66,6 +66,7 @@ def verify(
             spec=book.spec,
             layout=book.layout,
             cells=ledger.cells,
+            rounding=ledger.rounding,
             worst=ledger.worst,
             witnessed=witnessed,
             errors=np.stack(errors),
@@ -80,13 +81,15 @@ class _Ledger:
 
     def __init__(self) -> None:
         self.cells = 0
+        self.rounding = 0
         self.worst = Worst()
         self.mismatches: dict[tuple[str, int, int], Mismatch] = {}
 
     def compare(self, comparison: Comparison, kind: str = "wrong-formula") -> None:
         for run, found, trained, implied in comparison:
             self.cells += len(found)
-            relative = relative_difference(found, trained)
+            relative, rounding = relative_difference(found, trained)
+            self.rounding += int(rounding.sum())
             if relative.max() > self.worst.relative:
                 k = int(relative.argmax())
                 self.worst = Worst(float(relative[k]), run.sheet, cell_name(run.row + k, run.column), run.name)

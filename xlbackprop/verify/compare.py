@@ -98,7 +98,8 @@ class Comparison:
             return copied, copied
         table = Numbers({total_error(): self.tables[total_error()]}, self.implied.noise)
         if run.name == RISES:
-            return _rises(self.trained, run.rate), _rises(table, run.rate)
+            lag = len(self.spec.samples)
+            return _rises(self.trained, run.rate, lag), _rises(table, run.rate, lag)
         assert run.step is not None
         place = (run.rate, slice(run.step, run.step + run.count))
         trained = _cells(self.trained, run.name, place)
@@ -117,12 +118,17 @@ def agrees(found: Array, expected: Cells) -> Array:
     return near | (~np.isfinite(found) & ~np.isfinite(values)) | np.isinf(noise)
 
 
-def relative_difference(found: Array, expected: Cells) -> Array:
-    """|found - expected| over the larger of both; 0 where either is not a number."""
+def relative_difference(found: Array, expected: Cells) -> tuple[Array, Array]:
+    """|found - expected| over the larger of both, and which cells are too near 0 for that to tell anything.
+
+    Those are where rounding alone may move a cell by more than RELATIVE; their difference, and
+    that of what is not a number, is given as 0.
+    """
     with np.errstate(all="ignore"):
         larger = np.maximum(np.abs(found), np.abs(expected.values))
+        rounding = ROUNDINGS * expected.noise > RELATIVE * larger
         relative = np.abs(found - expected.values) / larger
-    return np.where(np.isfinite(relative), relative, 0.0)
+    return np.where(np.isfinite(relative) & ~rounding, relative, 0.0), rounding
 
 
 def _cells(numbers: Numbers, name: str, place: object) -> Cells:
@@ -136,11 +142,13 @@ def _with(numbers: Numbers, values: dict[str, float], noise: dict[str, float]) -
     return Numbers({**numbers.values, **arrays(values)}, {**numbers.noise, **arrays(noise)})
 
 
-def _rises(numbers: Numbers, rate: int) -> Cells:
-    """How many steps raised the error; steps that changed it by no more than rounding may count or not."""
+def _rises(numbers: Numbers, rate: int, lag: int) -> Cells:
+    """How many visits to a sample found a larger error; a change no larger than rounding may count or not."""
     errors, noise = numbers.values[total_error()][rate], numbers.noise[total_error()][rate]
+    if lag >= len(errors):
+        return Cells(np.zeros(1), np.zeros(1))
     if not np.isfinite(errors).all():
         return Cells(np.array([np.nan]), np.zeros(1))
-    change = np.diff(errors)
-    doubtful = np.abs(change) <= RELATIVE * errors[1:] + ROUNDINGS * (noise[1:] + noise[:-1])
+    change = errors[lag:] - errors[:-lag]
+    doubtful = np.abs(change) <= RELATIVE * errors[lag:] + ROUNDINGS * (noise[lag:] + noise[:-lag])
     return Cells(np.array([float((change > 0).sum())]), np.array([doubtful.sum() / ROUNDINGS]))

@@ -40,7 +40,9 @@ def typed_cells(workbook: Workbook) -> list[Place]:
 
 def _without_formula(workbook: Workbook, sheet: str, xml: bytes) -> list[Place]:
     live = {match[1].decode() for match in _CELL.finditer(xml) if match[2] and _FORMULA.search(match[2])}
-    places = [(run.row + k, run.column) for run in workbook.layout.runs() if run.sheet == sheet for k in range(run.count)]
+    places = [
+        (run.row + k, run.column) for run in workbook.layout.runs() if run.sheet == sheet for k in range(run.count)
+    ]
     places += [(line.row, line.column) for line in text_cells(workbook.layout) if line.sheet == sheet]
     return [(sheet, row, column) for row, column in places if cell_name(row, column) not in live]
 

@@ -79,7 +79,9 @@ class Workbook:
             for name, column in layout.columns.items()
         ]
         expected += [(page, row, 0, name) for name, (page, row) in layout.page_cells.items()]
-        expected += [(OVERVIEW, one.row, 0, one.label) for one in (*layout.rates, *layout.selectors, *layout.parameters)]
+        expected += [
+            (OVERVIEW, one.row, 0, one.label) for one in (*layout.rates, *layout.selectors, *layout.parameters)
+        ]
         for sheet, row, column, text in expected:
             found = recalculated.column(sheet, row, column, 1)[0]
             if found != text:
@@ -99,7 +101,9 @@ class Workbook:
     def _choice(self, one: Input, value: float, least: int, most: int) -> int:
         if value != int(value) or not least <= value <= most:
             place = in_sheet(OVERVIEW, cell_name(one.row, one.column))
-            raise WorkbookError(f"{self.path}: {place} ({one.name}) is {value:g}; type a whole number, {least} to {most}")
+            raise WorkbookError(
+                f"{self.path}: {place} ({one.name}) is {value:g}; type a whole number, {least} to {most}"
+            )
         return int(value)
 
 

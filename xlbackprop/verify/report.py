@@ -65,6 +65,7 @@ class Report:
     spec: Spec  # with the numbers that stand in the workbook
     layout: Layout
     cells: int  # compared
+    rounding: int  # of them, so near 0 that rounding alone may move them by more than 1e-12
     worst: Worst
     witnessed: int  # gradients that the complex step confirmed or denied
     errors: Array  # E_total as the workbook has it, (n_rates, steps + 1); nan after a divergence
@@ -100,6 +101,7 @@ class Report:
             "verdict": "correct" if self.correct else "wrong",
             "engine": self.engine,
             "cells": self.cells,
+            "rounding": self.rounding,
             "worst": {
                 "relative": self.worst.relative,
                 "sheet": self.worst.sheet,
@@ -152,10 +154,11 @@ class Report:
         """What was compared, in one sentence."""
         worst = self.worst
         where = f" at {in_sheet(worst.sheet, worst.cell)} ({worst.quantity})" if worst.sheet else ""
+        near = f", {self.rounding:,} near 0 within rounding" if self.rounding else ""
         return (
-            f"all {self.cells:,} calculated cells agree with numpy ({self.engine}); "
+            f"all {self.cells:,} calculated cells agree with numpy{near} ({self.engine}); "
             f"worst relative difference {worst.relative:.1e}{where}; "
-            f"complex step confirms {self.witnessed:,} gradients; other inputs agree too"
+            f"complex step confirms {self.witnessed:,} gradients; with other inputs all agree too"
         )
 
 

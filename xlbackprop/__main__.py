@@ -1,0 +1,5 @@
+"""`python -m xlbackprop` is `xlbackprop`."""
+
+from xlbackprop.cli import main
+
+main(prog_name="xlbackprop")

@@ -1,0 +1,248 @@
+"""The commands: each a few lines over the library, imported when the command runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xlbackprop import __version__
+from xlbackprop.errors import XlbackpropError
+
+ENGINES = click.Choice(["embedded", "libreoffice"])
+STYLES = click.Choice(["class", "delta"])
+
+
+class _Group(click.Group):
+    """Turns the project's complaints into click's: one line, exit 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except XlbackpropError as error:
+            complaint = click.ClickException(" ".join(str(error).split()))
+            complaint.exit_code = 2
+            raise complaint from None
+
+
+class _Rates(click.ParamType):
+    name = "rates"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers; write them as 0.1,0.2", param, ctx)
+
+
+def _network(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument and the options that say which network."""
+    for decorator in (
+        click.option("--style", type=STYLES, help="Closed-form gradients, or deltas in columns of their own."),
+        click.option("--steps", type=int, help="How many updates."),
+        click.option("--rates", type=_Rates(), help="Learning rates, such as 0.1,0.2."),
+        click.argument("network", default="era-s6"),
+    ):
+        command = decorator(command)
+    return command
+
+
+_FOLDER = click.option(
+    "-o", "folder", type=click.Path(path_type=Path), default="output", show_default=True, help="Where the files go."
+)
+_ENGINE = click.option(
+    "--engine", type=ENGINES, default="embedded", show_default=True, help="The calculator that recalculates the file."
+)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="xlbackprop")
+def main() -> None:
+    """Hand backpropagation in spreadsheets: generate it, and verify it.
+
+    \b
+    Example: xlbackprop run
+    """
+
+
+@main.command()
+@_network
+@_ENGINE
+@_FOLDER
+def run(network: str, rates: Any, steps: Any, style: Any, engine: str, folder: Path) -> None:
+    """Build, verify and plot a network: a template's name or a .toml file.
+
+    \b
+    Example: xlbackprop run mazur --steps 1000 -o output
+    """
+    from xlbackprop.networks import load, stem
+    from xlbackprop.run import run_spec
+    from xlbackprop.spec import override
+
+    spec = override(load(network), rates=rates, steps=steps, style=style)
+    with _Progress() as progress:
+        summary = run_spec(spec, stem(network), folder, engine, progress)
+    size = summary.workbook.stat().st_size / 1024
+    report = summary.report
+    _line("workbook", f"{summary.workbook}: {summary.sheets} sheets, {summary.formulas:,} formulas, {size:,.0f} KB")
+    _line("verified", report.ledger() if report.correct else "FAILED")
+    names = [path.name for path in summary.pictures]
+    shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"
+    _line("pictures", f"{len(names)} in {folder}: {shown}")
+    _line("E_total", summary.results)
+    seconds = summary.seconds
+    phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
+    _line("time", f"{sum(seconds.values()):.1f} s ({phases})")
+    if not report.correct:
+        click.echo(report.as_text())
+        sys.exit(1)
+
+
+@main.command()
+@_network
+@_FOLDER
+def build(network: str, rates: Any, steps: Any, style: Any, folder: Path) -> None:
+    """Write a network's workbook.
+
+    \b
+    Example: xlbackprop build era-s6 --rates 0.1,0.5 --style delta
+    """
+    from xlbackprop.networks import load, stem
+    from xlbackprop.sheet.workbook import build as build_workbook
+    from xlbackprop.spec import override
+
+    spec = override(load(network), rates=rates, steps=steps, style=style)
+    with _Progress() as progress:
+        progress("building")
+        path = build_workbook(spec, folder / f"{stem(network)}.xlsx")
+    click.echo(path)
+
+
+@main.command()
+@click.argument("workbooks", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print an object for each workbook, for programs.")
+@click.option("--network", help="The network, where the workbook does not carry its own: a name or a .toml file.")
+@_ENGINE
+def verify(workbooks: tuple[Path, ...], as_json: bool, network: str | None, engine: str) -> None:
+    """Recalculate workbooks and check every cell. Exit 0: all correct; 1: something is wrong.
+
+    \b
+    Example: xlbackprop verify output/era-s6.xlsx --engine libreoffice
+    """
+    from xlbackprop.networks import load
+    from xlbackprop.verify import verify as verify_workbook
+
+    spec = None if network is None else load(network)
+    results, status = [], 0
+    for path in workbooks:
+        try:
+            with _Progress() as progress:
+                report = verify_workbook(path, engine=engine, network=spec, progress=progress)
+        except XlbackpropError as error:
+            if len(workbooks) == 1 and not as_json:
+                raise
+            status = 2
+            results.append({"workbook": str(path), "verdict": "unreadable", "engine": engine, "says": str(error)})
+            if not as_json:
+                click.echo(f"Error: {error}", err=True)
+            continue
+        status = max(status, int(not report.correct))
+        results.append(report.as_json())
+        if not as_json:
+            click.echo(report.as_text())
+    if as_json:
+        click.echo(
+            json.dumps(results[0] if len(results) == 1 else results, indent=2, ensure_ascii=False, allow_nan=False)
+        )
+    sys.exit(status)
+
+
+@main.command()
+@_network
+@click.option("--details", is_flag=True, help="Weights and gradients by step as well.")
+@_FOLDER
+def plot(network: str, rates: Any, steps: Any, style: Any, details: bool, folder: Path) -> None:
+    """Draw a network's error graphs as PNG files.
+
+    \b
+    Example: xlbackprop plot era-s6 --details
+    """
+    from xlbackprop.networks import load, stem
+    from xlbackprop.show.plots import plot as draw
+    from xlbackprop.spec import override
+
+    spec = override(load(network), rates=rates, steps=steps, style=style)
+    with _Progress() as progress:
+        progress("drawing")
+        paths = draw(spec, folder, stem(network), details=details)
+    for path in paths:
+        click.echo(path)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--copy", "copy", type=click.Path(path_type=Path), help="Write the template there, to start your own.")
+def templates(name: str | None, copy: Path | None) -> None:
+    """List the templates, print one, or copy one to start your own.
+
+    \b
+    Example: xlbackprop templates era-s6 --copy mine.toml
+    """
+    from xlbackprop import files, networks
+
+    if name is None:
+        if copy is not None:
+            raise click.UsageError("--copy needs the name of a template: templates NAME --copy FILE")
+        listed = networks.templates()
+        width = max(map(len, listed))
+        for one, title in listed.items():
+            click.echo(f"{one:{width}}  {title}")
+    elif copy is None:
+        click.echo(networks.template_text(name), nl=False)
+    else:
+        text = networks.template_text(name)
+        if copy.exists():
+            raise click.UsageError(f"{copy} exists already; name a new file")
+        with files.replacing(copy) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        click.echo(f"{copy}: now change it, and xlbackprop run {copy}")
+
+
+@main.command()
+def ops() -> None:
+    """Print the table of operations: each one's worksheet formula and local derivative.
+
+    \b
+    Example: xlbackprop ops
+    """
+    from xlbackprop.graph.listing import ops as listing
+
+    click.echo(listing())
+
+
+class _Progress:
+    """The phase in progress on the last line of a terminal; nothing in a pipe."""
+
+    def __enter__(self) -> _Progress:
+        self._on = sys.stderr.isatty()
+        return self
+
+    def __call__(self, phase: str) -> None:
+        if self._on:
+            click.echo(f"\r\033[K{phase} ...", err=True, nl=False)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._on:
+            click.echo("\r\033[K", err=True, nl=False)
+
+
+def _line(label: str, text: str) -> None:
+    """A labelled line of a run's first screen, folded at 80 columns."""
+    click.echo(
+        textwrap.fill(text, 80, initial_indent=f"{label:10}", subsequent_indent=" " * 10, break_on_hyphens=False)
+    )

@@ -1,0 +1,124 @@
+"""Overview, where all inputs stand, and the network file that a workbook carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from xlsxwriter.format import Format
+
+from xlbackprop.graph.program import Role
+from xlbackprop.sheet import styles
+from xlbackprop.sheet.layout import NETWORK_FILE, OVERVIEW, Input, Layout
+from xlbackprop.sheet.tables import insert_comparisons
+from xlbackprop.sheet.words import BANDS
+from xlbackprop.spec import dumps, total_error
+
+Formats = Callable[..., Format]
+
+
+def write_overview(book: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+    spec, sheet = layout.spec, book.get_worksheet_by_name(OVERVIEW)
+    sheet.write_string(0, 0, spec.title, formats(styles.TITLE))
+    for row, text in enumerate((spec.about or f"A {spec.summary} network.", spec.source and f"Source: {spec.source}")):
+        sheet.write_string(1 + row, 0, text, formats(styles.SUBTITLE))
+    hint = "Change any yellow cell: every number, sheet and chart of this workbook follows."
+    sheet.write_string(4, 0, hint, formats({"bold": True}))
+    for column, width in enumerate((14, 14, 16, 16, 16, 4, 2, 18)):
+        sheet.set_column(column, column, width)
+    sheet.set_column(8, 8 + len(layout.samples), 12)
+    _rates(sheet, formats, layout, histories)
+    _section(sheet, formats, layout.selectors[0].row - 1, "The step that Forward, Backward and Next forward show")
+    for one in layout.selectors:
+        _input(sheet, formats, one)
+    insert_comparisons(book, sheet, layout, histories, (layout.chart_row, 0))
+    first = layout.parameters[0].row
+    _section(sheet, formats, first - 1, "Weights before the first step")
+    for one in layout.parameters:
+        _input(sheet, formats, one)
+    _legend(sheet, formats, layout)
+    _samples(sheet, formats, layout)
+    step, rate = layout.selectors
+    whole = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": spec.steps}
+    sheet.data_validation(step.row, 1, step.row, 1, {**whole, "error_message": f"A step from 0 to {spec.steps}."})
+    whole |= {"minimum": 1, "maximum": len(spec.rates)}
+    sheet.data_validation(
+        rate.row, 1, rate.row, 1, {**whole, "error_message": f"A whole number, 1 to {len(spec.rates)}."}
+    )
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.set_paper(9)
+
+
+def _rates(sheet: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+    last = layout.spec.steps
+    _section(sheet, formats, layout.RATES_ROW - 2, "Learning rates, and what each did to the error")
+    headers = ("", "η", f"{total_error()}, step 0", f"{total_error()}, step {last}", "times it rose")
+    for column, text in enumerate(headers):
+        sheet.write_string(layout.RATES_ROW - 1, column, text, formats({**styles.COLUMN_HEADER, "align": "right"}))
+    for rate, (one, history) in enumerate(zip(layout.rates, histories)):
+        _input(sheet, formats, one)
+        plain = formats({})
+        for column, step in ((2, 0), (3, last)):
+            formula = layout.error_formula(rate, step)
+            sheet.write_formula(one.row, column, f"={formula}", plain, _cached(history[step]))
+        rises = sum(after > before for before, after in zip(history, history[len(layout.spec.samples) :]))
+        rises = math.nan if any(map(math.isnan, history)) else rises
+        sheet.write_formula(one.row, 4, f"={layout.rises_formula(rate)}", plain, _cached(rises))
+        positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
+        sheet.data_validation(one.row, 1, one.row, 1, positive)
+
+
+def _legend(sheet: Any, formats: Formats, layout: Layout) -> None:
+    row, column = layout.LEGEND_ROW, layout.RIGHT
+    _section(sheet, formats, row - 1, "Colours", column)
+    for k, role in enumerate(layout.roles):
+        sheet.write_string(
+            row + k, column, BANDS.get(role, role.value), formats(styles.header(role) | {"align": "left"})
+        )
+        names = [cell.name for cell in layout.shown if cell.role is role]
+        text = ", ".join(names) if len(names) < 9 else f"{', '.join(names[:3])}, ... {names[-1]}"
+        sheet.write_string(row + k, column + 1, text, formats({**styles.SUBTITLE, "indent": 1}))
+
+
+def _samples(sheet: Any, formats: Formats, layout: Layout) -> None:
+    first, count = layout.samples_row, len(layout.spec.samples)
+    _section(sheet, formats, first - 2, "The sample" if count == 1 else f"The {count} samples, in turn", layout.RIGHT)
+    named = zip(layout.samples, [Role.INPUT] * len(layout.spec.inputs) + [Role.TARGET] * len(layout.spec.targets))
+    for p in range(count):
+        sheet.write_number(first + p, layout.RIGHT, p + 1, formats(styles.SUBTITLE))
+    for column, role in named:
+        sheet.write_string(first - 1, column[0].column, column[0].label, formats(styles.header(role)))
+        for one in column:
+            _input_value(sheet, formats, one)
+
+
+def _section(sheet: Any, formats: Formats, row: int, text: str, column: int = 0) -> None:
+    sheet.write_string(row, column, text, formats(styles.SECTION))
+
+
+def _input(sheet: Any, formats: Formats, one: Input) -> None:
+    sheet.write_string(one.row, 0, one.label, formats({"align": "right"}))
+    _input_value(sheet, formats, one)
+    if one.note:
+        sheet.write_string(one.row, 2, one.note, formats({**styles.SUBTITLE, "indent": 1}))
+
+
+def _input_value(sheet: Any, formats: Formats, one: Input) -> None:
+    sheet.write_number(one.row, one.column, one.value, formats(styles.INPUT))
+
+
+def write_network_file(book: Any, formats: Formats, layout: Layout) -> None:
+    sheet = book.get_worksheet_by_name(NETWORK_FILE)
+    title = "The network file that this workbook was made from"
+    sheet.write_string(0, 0, title, formats(styles.TITLE))
+    hint = "Save these lines as a .toml file to make it again. Its numbers are the first ones; Overview has the present ones."
+    sheet.write_string(1, 0, hint, formats(styles.SUBTITLE))
+    for k, line in enumerate(dumps(layout.spec).splitlines()):
+        sheet.write_string(layout.NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))
+    sheet.set_column(0, 0, 110)
+
+
+def _cached(value: float) -> float | str:
+    return "#NUM!" if math.isnan(value) else value

@@ -1,0 +1,129 @@
+"""The error graphs and, on request, weights and gradients by step, as PNG files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlbackprop import files
+from xlbackprop.spec import Spec, gradient_name, total_error
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind readers; further lines repeat them with dashes.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999933")
+DASHES = ("-", "--", ":", "-.")
+Series = Sequence[float]
+
+
+def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) -> list[Path]:
+    """Write the pictures into the folder and return their paths.
+
+    One of all rates, linear and logarithmic, and one for each rate; with `details` also weights
+    and gradients by step for each rate. The numbers are the reference's, so that the same network
+    gives the same bytes. Raises OutputError where a file cannot be written.
+    """
+    from xlbackprop.reference.run import train
+
+    numbers = train(spec).values
+    errors = numbers[total_error()]
+    folder = Path(folder)
+    paths = [_save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
+    for k, rate in enumerate(spec.rates):
+        paths.append(_save(_one_rate(spec, rate, errors[k]), folder / f"{stem}-error-{rate!r}.png"))
+        if details:
+            for what, names in (
+                ("weights", [name for name, _, _ in spec.parameters()]),
+                ("gradients", [gradient_name(name) for name in spec.trained]),
+            ):
+                figure = _quantities(spec, rate, what, {name: numbers[name][k] for name in names})
+                paths.append(_save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
+    return paths
+
+
+def diverged(errors: Series) -> int | None:
+    """The first step whose error is not a number, None without one."""
+    return next((step for step, error in enumerate(errors) if not math.isfinite(error)), None)
+
+
+def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
+    figure, (linear, log) = _figure(11, 4.6, 2)
+    for k, (rate, series) in enumerate(zip(spec.rates, errors)):
+        step = diverged(series)
+        label = f"η = {rate:g}" + ("" if step is None else f" (diverged at step {step})")
+        for axes in (linear, log):
+            axes.plot(series, label=label, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2)
+    _error_axes(linear, errors, log=False)
+    _error_axes(log, errors, log=True)
+    linear.set_title("linear")
+    log.set_title("logarithmic")
+    log.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    figure.suptitle(f"{spec.title}: error by step at each learning rate")
+    return figure
+
+
+def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
+    figure, (axes,) = _figure(7, 4.2, 1)
+    axes.plot(errors, color=COLOURS[0], linewidth=2)
+    _error_axes(axes, [errors], log=False)
+    axes.set_title(f"{spec.title}: η = {rate:g}")
+    if (step := diverged(errors)) is not None:
+        axes.annotate(
+            f"diverged at step {step}", (0.97, 0.95), xycoords="axes fraction", ha="right", va="top", color="#D55E00"
+        )
+    else:
+        start, end = errors[0], errors[-1]
+        text = f"{start:.6g} → {end:.6g} after {spec.steps} steps"
+        axes.annotate(text, (0.97, 0.95), xycoords="axes fraction", ha="right", va="top")
+    return figure
+
+
+def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
+    figure, (axes,) = _figure(8.5, 4.6, 1)
+    for k, (name, values) in enumerate(series.items()):
+        axes.plot(values, label=name, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
+    axes.set_xlabel("step (updates of the weights)")
+    axes.set_ylabel({"weights": "weight", "gradients": "gradient of E_total"}[what])
+    axes.set_title(f"{spec.title}: {what} at η = {rate:g}")
+    if len(series) <= 40:
+        columns = 1 + (len(series) - 1) // 14
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=columns)
+    return figure
+
+
+def _figure(width: float, height: float, panels: int) -> tuple[Figure, Sequence[Any]]:
+    # The classes themselves, not pyplot: half the import time, and no window system.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    panel = figure.subplots(1, panels, squeeze=False)[0]
+    for axes in panel:
+        axes.grid(color="#DDDDDD", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, panel
+
+
+def _error_axes(axes: Any, errors: Sequence[Series], *, log: bool) -> None:
+    axes.set_xlabel("step (updates of the weights)")
+    axes.set_ylabel(total_error())
+    finite = [error for series in errors for error in series if math.isfinite(error)]
+    if log and any(error > 0 for error in finite):
+        axes.set_yscale("log")
+    elif finite:
+        # A run that blows up would flatten the others; the starting error sets the scale then.
+        top = max(finite)
+        start = max(series[0] for series in errors)
+        axes.set_ylim(0, min(top, 4 * start) * 1.05 or 1)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    with files.replacing(path) as temporary:
+        # No software name and no date: the same network gives the same bytes.
+        figure.savefig(temporary, metadata={"Software": None})
+    return path

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xlbackprop.errors import EngineError, NetworkError, OutputError, WorkbookError, XlbackpropError
+    from xlbackprop.graph.listing import ops
+    from xlbackprop.networks import load, templates
     from xlbackprop.run import Summary, run
     from xlbackprop.sheet.workbook import build
     from xlbackprop.show.plots import plot
     from xlbackprop.spec import Spec
-    from xlbackprop.graph.listing import ops
-    from xlbackprop.networks import load, templates
     from xlbackprop.verify import Report, verify
 
 __version__ = "0.1.0"
@@ -42,7 +42,7 @@ _HOMES = {
     "templates": "networks",
     "verify": "verify",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604, the keys are text
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,10 @@ ENGINES = click.Choice(["embedded", "libreoffice"])
 STYLES = click.Choice(["class", "delta"])
 
 
+class _Complaint(click.ClickException):
+    exit_code = 2
+
+
 class _Group(click.Group):
     """Turns the project's complaints into click's: one line, exit 2."""
 
@@ -25,12 +29,10 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except XlbackpropError as error:
-            complaint = click.ClickException(" ".join(str(error).split()))
-            complaint.exit_code = 2
-            raise complaint from None
+            raise _Complaint(" ".join(str(error).split())) from None
 
 
-class _Rates(click.ParamType):
+class _Rates(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     name = "rates"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from xlbackprop import networks
 from xlbackprop.sheet.workbook import build
 from xlbackprop.show.plots import diverged, plot
@@ -31,7 +29,7 @@ class Summary:
     def results(self) -> str:
         """How the error went, rates with the same manner together: `falls at every step: η=0.1 to 0.00785, ...`."""
         manners: dict[str, list[str]] = {}
-        for rate, errors in zip(self.report.spec.rates, self.report.errors):
+        for rate, errors in zip(self.report.spec.rates, self.report.errors.tolist()):
             manner = _manner(errors, len(self.report.spec.samples))
             end = "" if diverged(errors) is not None else f" to {errors[-1]:.3g}"
             manners.setdefault(manner, []).append(f"η={rate:g}{end}")
@@ -76,12 +74,12 @@ def run_spec(spec: Spec, stem: str, folder: Path, engine: str, progress: Callabl
     return Summary(path, len(sheets) + 1, report.cells, report, pictures, seconds)
 
 
-def _manner(errors: np.ndarray, samples: int) -> str:
+def _manner(errors: list[float], samples: int) -> str:
     """How the error of a rate went, each sample compared with its own visit before."""
     step = diverged(errors)
     if step is not None:
         return f"diverged at step {step}"
-    change = errors[samples:] - errors[:-samples]
-    rises = int((change > 0).sum())
+    change = [after - before for before, after in zip(errors, errors[samples:])]
+    rises = sum(each > 0 for each in change)
     visits = "steps" if samples == 1 else "visits"
     return f"rose at {rises} of {len(change)} {visits}" if rises else f"falls at every {visits[:-1]}"

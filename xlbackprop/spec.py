@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     weights: tuple[Row, ...]
     activation: Activation = "identity"
-    bias: Union[float, Row, None] = None
+    bias: float | Row | None = None
     train_bias: bool = True
     units: Names = ()
     weight_names: tuple[Names, ...] = ()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, Union
+from typing import Protocol
 
 from xlbackprop.errors import EngineError
 
-Value = Union[float, str, bool, None]  # None: blank; an error is its text, such as #NUM!
+Value = float | str | bool | None  # None: blank; an error is its text, such as #NUM!
 Inputs = Mapping[tuple[str, int, int], float]  # (sheet, row, column), counted from 0
 
 

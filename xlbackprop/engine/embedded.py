@@ -30,10 +30,9 @@ class Embedded:
                     model = ironcalc.load_from_xlsx(str(copy))
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001, a panic of the native code is not an Exception
-                raise WorkbookError(
-                    f"{path}: IronCalc cannot read it ({error}); save it again in a spreadsheet, or use --engine libreoffice"
-                ) from None
+            except BaseException as error:  # a panic of the native code is not an Exception
+                cure = "save it again in a spreadsheet, or use --engine libreoffice"
+                raise WorkbookError(f"{path}: IronCalc cannot read it ({error}); {cure}") from None
         return RecalculatedModel(model, canary)
 
 

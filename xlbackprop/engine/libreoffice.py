@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from xlbackprop.engine import Inputs, Value
@@ -63,7 +64,7 @@ class LibreOffice:
                 "--nolockcheck", "--convert-to", to, "--outdir", str(folder), str(path),
             ]  # fmt: skip
             complaint = self._run(command)
-        target = folder / f"{path.stem}.{to.split(':')[0]}"
+        target = folder / f"{path.stem}.{to.partition(':')[0]}"
         if not target.exists():
             raise EngineError(
                 f"{self.name} could not open the workbook ({complaint or 'no reason given'}); try it by hand"
@@ -71,7 +72,7 @@ class LibreOffice:
         return target
 
     def _run(self, command: list[str]) -> str:
-        process = subprocess.Popen(  # noqa: S603, the program is LibreOffice and the file a private copy
+        process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
         try:
@@ -88,7 +89,7 @@ class LibreOffice:
 
     def _version(self) -> str:
         try:
-            answer = subprocess.run(  # noqa: S603
+            answer = subprocess.run(
                 [self._program, "--version"], capture_output=True, text=True, timeout=60, check=False
             ).stdout
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -131,7 +132,7 @@ def _read(path: Path) -> dict[str, list[list[Value]]]:
     book = CalamineWorkbook.from_path(str(path))
     return {
         name: [
-            [None if value == "" else value for value in row]
+            [value if isinstance(value, (bool, float, int)) else str(value) or None for value in row]
             for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)
         ]
         for name in book.sheet_names
@@ -139,8 +140,6 @@ def _read(path: Path) -> dict[str, list[list[Value]]]:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()

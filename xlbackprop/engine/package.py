@@ -85,7 +85,7 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
         for sheet in {sheet for sheet, _, _ in inputs or {}}:
             numbers = {(row, column): value for (name, row, column), value in (inputs or {}).items() if name == sheet}
             parts[sheets[sheet]] = _with_numbers(package.read(sheets[sheet]).decode(), numbers)
-    start = random.randrange(1, 1 << 20)  # noqa: S311, no secret: a number that no file carries by chance
+    start = random.randrange(1, 1 << 20)  # a number that no file carries by chance
     canary = Canary(CANARY_SHEET, 2.0 * start + 1)
     part = "worksheets/xlbackpropCanary.xml"
     parts[book] = _add_sheet(parts[book])
@@ -120,7 +120,7 @@ def _with_numbers(sheet: str, numbers: Mapping[tuple[int, int], float]) -> str:
     """The worksheet part with these numbers in place of what the cells hold."""
     for (row, column), value in numbers.items():
         cell = rf'(<(?:\w+:)?c r="{cell_name(row, column)}"(?: s="\d+")?)[^>]*>.*?</(?:\w+:)?c>'
-        sheet, found = re.subn(cell, lambda match: f"{match[1]}><v>{value!r}</v></c>", sheet, count=1, flags=re.DOTALL)
+        sheet, found = re.subn(cell, rf"\1><v>{value!r}</v></c>", sheet, count=1, flags=re.DOTALL)
         if not found:
             raise KeyError(f"no cell {cell_name(row, column)}")
     return sheet

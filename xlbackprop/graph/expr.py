@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Op:
     args: tuple[Expr, ...]
 
 
-Expr = Union[Number, Ref, Prev, Op]
+Expr = Number | Ref | Prev | Op
 
 ZERO, ONE, TWO = Number(0), Number(1), Number(2)
 

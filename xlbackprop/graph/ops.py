@@ -36,8 +36,8 @@ def _none(_output: Expr, *args: Expr) -> tuple[Expr, ...]:
     return (ZERO,) * len(args)
 
 
+# fmt: off
 _ROWS = (
-    # fmt: off
     Operation("+", "arithmetic", "{0}+{1}", r"{0} + {1}", "1, 1", SUM, (SUM, SUM), lambda a, x, y: (ONE, ONE)),
     Operation(
         "-", "arithmetic", "{0}-{1}", r"{0} - {1}", "1, -1", SUM, (SUM, PRODUCT), lambda a, x, y: (ONE, Number(-1))
@@ -89,7 +89,7 @@ _ROWS = (
     ),
     Operation("cycle", "lookup", "MOD({0},{1})+1", r"({0} \bmod {1}) + 1", "0", SUM, (ANY, ANY), _none),
     Operation("pick", "lookup", "INDEX({0},{1})", r"{0}_{{{1}}}", "0", ATOM, (ANY, ANY), _none),
-    # fmt: on
 )
+# fmt: on
 
 OPS: dict[str, Operation] = {row.symbol: row for row in _ROWS}

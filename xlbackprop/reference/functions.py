@@ -21,7 +21,7 @@ def sigmoid(z: Array) -> Array:
     """1/(1 + e^-z), with the exponential of -|z| so that it cannot overflow."""
     positive = z.real >= 0
     e = np.exp(np.where(positive, -z, z))
-    return np.where(positive, 1, e) / (1 + e)
+    return np.asarray(np.where(positive, 1, e) / (1 + e))
 
 
 def spreadsheet_sigmoid(z: Array) -> Array:

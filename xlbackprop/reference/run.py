@@ -8,17 +8,25 @@ relative); how far the copies spread is the noise that two honest calculators ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
 from xlbackprop.reference.functions import Array
-from xlbackprop.reference.network import Network, Parameters, Pass
-from xlbackprop.spec import Names, Spec, total_error, updated_name
+from xlbackprop.reference.network import Network, Parameters
+from xlbackprop.spec import Layer, Names, Spec, updated_name
 
 COPIES = 3  # with other roundings, beside the plain one
 RATE, STEP, SAMPLE, CHANGE = "η", "step", "sample", "ΔE"
+
+
+class Options(TypedDict):
+    """What is known of the calculator whose numbers are compared."""
+
+    epsilon: float  # relative: what its last digit is worth
+    exp_overflows: bool  # whether its EXP fails where a double overflows
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,18 @@ def train(spec: Spec, *, epsilon: float = 2.0**-52, exp_overflows: bool = False)
     targets = np.array([sample.targets for sample in spec.samples])
     start = {name: np.full(lanes, value) for name, value, _ in spec.parameters()}
     parameters = network.parameters(start)
+
+    def seen(layer: Layer, p: Parameters) -> Parameters:
+        weights = tape.see(layer.flat_weight_names, p.weights.reshape(lanes, -1)).reshape(p.weights.shape)
+        return Parameters(weights, tape.see(layer.bias_names, p.biases) if layer.bias_names else p.biases)
+
     with np.errstate(all="ignore"):
         for step in range(steps + 1):
             tape.step = step
             p = step % len(spec.samples)
             x = tape.see(spec.inputs, np.broadcast_to(inputs[p], (lanes, inputs.shape[1])))
             t = tape.see(spec.targets, np.broadcast_to(targets[p], (lanes, targets.shape[1])))
-            parameters = [_seen(tape, layer, one) for layer, one in zip(spec.layers, parameters)]
+            parameters = [seen(layer, p) for layer, p in zip(spec.layers, parameters)]
             passes = network.forward(x, parameters, tape)
             network.error(t, passes[-1].a, tape)
             parameters = network.backward(t, passes, parameters, rate, tape)
@@ -160,12 +173,6 @@ class _Row:
         return self.see((name,))[:, 0]
 
 
-def _seen(tape: _Tape, layer: object, p: Parameters) -> Parameters:
-    weights = tape.see(layer.flat_weight_names, p.weights.reshape(len(p.weights), -1)).reshape(p.weights.shape)  # type: ignore[attr-defined]
-    biases = tape.see(layer.bias_names, p.biases) if layer.bias_names else p.biases  # type: ignore[attr-defined]
-    return Parameters(weights, biases)
-
-
 def _samples(spec: Spec, observed: Mapping[str, Array], shape: tuple[int, ...]) -> dict[str, Array]:
     """The step from the row above, and the sample's numbers from the sample that the row says it is."""
     step, count = observed[STEP], len(spec.samples)
@@ -184,9 +191,9 @@ def _samples(spec: Spec, observed: Mapping[str, Array], shape: tuple[int, ...]) 
     return result
 
 
-def _with_noise(once: object) -> Numbers:
+def _with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
     with np.errstate(all="ignore"):
-        plain, *copies = (once(copy) for copy in range(1 + COPIES))  # type: ignore[operator]
+        plain, *copies = (once(copy) for copy in range(1 + COPIES))
     noise = {name: _spread(values, np.stack([copy[name] for copy in copies])) for name, values in plain.items()}
     return Numbers(plain, noise)
 
@@ -196,7 +203,4 @@ def _spread(plain: Array, copies: Array) -> Array:
     with np.errstate(all="ignore"):
         distance = np.abs(copies - plain).max(axis=0)
     decided = np.isfinite(copies).all(axis=0) == np.isfinite(plain)
-    return np.where(np.isfinite(distance), distance, np.where(decided, 0.0, np.inf))
-
-
-__all__ = ["Numbers", "Pass", "implied", "page", "total_error", "train"]
+    return np.asarray(np.where(np.isfinite(distance), distance, np.where(decided, 0.0, np.inf)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 
-@lru_cache(maxsize=None)
+@cache
 def column_name(column: int) -> str:
     """A, B, ..., Z, AA, ... for 0, 1, ...."""
     name, column = "", column + 1

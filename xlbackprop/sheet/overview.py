@@ -63,7 +63,7 @@ def _rates(sheet: Any, formats: Formats, layout: Layout, histories: Sequence[Seq
         for column, step in ((2, 0), (3, last)):
             formula = layout.error_formula(rate, step)
             sheet.write_formula(one.row, column, f"={formula}", plain, _cached(history[step]))
-        rises = sum(after > before for before, after in zip(history, history[len(layout.spec.samples) :]))
+        rises = float(sum(after > before for before, after in zip(history, history[len(layout.spec.samples) :])))
         rises = math.nan if any(map(math.isnan, history)) else rises
         sheet.write_formula(one.row, 4, f"={layout.rises_formula(rate)}", plain, _cached(rises))
         positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
@@ -113,7 +113,7 @@ def write_network_file(book: Any, formats: Formats, layout: Layout) -> None:
     sheet = book.get_worksheet_by_name(NETWORK_FILE)
     title = "The network file that this workbook was made from"
     sheet.write_string(0, 0, title, formats(styles.TITLE))
-    hint = "Save these lines as a .toml file to make it again. Its numbers are the first ones; Overview has the present ones."
+    hint = "Save these lines as a .toml file to make it again; Overview has the numbers as they are now."
     sheet.write_string(1, 0, hint, formats(styles.SUBTITLE))
     for k, line in enumerate(dumps(layout.spec).splitlines()):
         sheet.write_string(layout.NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))

@@ -31,7 +31,7 @@ class StreamedColumn:
     down: str
 
 
-class ExactSheet(Worksheet):
+class ExactSheet(Worksheet):  # type: ignore[misc]
     """A worksheet that writes numbers with all their digits; XlsxWriter's own keeps 16, which loses bits."""
 
     def _xml_number_element(self, number: float, attributes: Sequence[tuple[str, object]] = ()) -> None:
@@ -40,6 +40,7 @@ class ExactSheet(Worksheet):
 
 
 class StreamedSheet(ExactSheet):
+    dim_rowmax: int  # XlsxWriter's: the last row with anything in it
     _top = 0
     _count = 0
     _columns: Sequence[StreamedColumn] = ()

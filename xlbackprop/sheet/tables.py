@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,7 +15,7 @@ from xlbackprop.graph.program import Role
 from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.layout import COMPARE, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
-from xlbackprop.sheet.streamed import StreamedColumn, StreamedSheet
+from xlbackprop.sheet.streamed import StreamedColumn
 from xlbackprop.sheet.values import table_rows
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import total_error
@@ -115,8 +115,7 @@ def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequen
         StreamedColumn(formats(styles.body(role)), None, layout.compare_formula(rate, name, 0))
         for rate, name, role in shown
     ]
-    rows: Callable[[], Iterator[tuple[float, ...]]] = lambda: zip(map(float, range(steps + 1)), *histories)
-    sheet.stream(first, steps + 1, columns, rows)
+    sheet.stream(first, steps + 1, columns, lambda: zip(map(float, range(steps + 1)), *histories))
     sheet.set_column(0, 0, 7)
     sheet.set_column(1, len(spec.rates), WIDE)
     sheet.freeze_panes(first, 1)

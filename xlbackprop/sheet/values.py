@@ -61,7 +61,7 @@ class _Row:
         body = "".join(f"    v{k} = {source}\n" for k, source in enumerate(self.sources))
         result = "".join(f"v{k}, " for k in range(len(cells)))
         namespace = {**_FUNCTIONS, **self.given}
-        exec(f"def row(above):\n{body}    return ({result})\n", namespace)  # noqa: S102, our own formulas as text
+        exec(f"def row(above):\n{body}    return ({result})\n", namespace)  # our own formulas as text
         self.fast: Callable[[Sequence[float]], tuple[float, ...]] = namespace["row"]  # type: ignore[assignment]
 
     def __call__(self, above: Sequence[float]) -> tuple[float, ...]:
@@ -84,7 +84,7 @@ class _Row:
                 used += [above[int(part.split("]")[0])] for part in source.split("above[")[1:]]
             broken = any(isinstance(value, float) and math.isnan(value) for value in used)
             try:
-                value = math.nan if broken else eval(code, names)  # noqa: S307, our own formulas as text
+                value = math.nan if broken else eval(code, names)
             except _ERRORS:
                 value = math.nan
             names[f"v{k}"] = value = value if math.isfinite(value) else math.nan

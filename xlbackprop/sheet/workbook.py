@@ -12,7 +12,6 @@ from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.format import Format
 
 from xlbackprop import files
-from xlbackprop.graph import training
 from xlbackprop.graph.optimizers import RATE
 from xlbackprop.sheet import overview, pages, tables
 from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout

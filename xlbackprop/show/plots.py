@@ -29,7 +29,7 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
     from xlbackprop.reference.run import train
 
     numbers = train(spec).values
-    errors = numbers[total_error()]
+    errors = numbers[total_error()].tolist()
     folder = Path(folder)
     paths = [_save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
     for k, rate in enumerate(spec.rates):
@@ -39,7 +39,7 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
                 ("weights", [name for name, _, _ in spec.parameters()]),
                 ("gradients", [gradient_name(name) for name in spec.trained]),
             ):
-                figure = _quantities(spec, rate, what, {name: numbers[name][k] for name in names})
+                figure = _quantities(spec, rate, what, {name: numbers[name][k].tolist() for name in names})
                 paths.append(_save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
     return paths
 

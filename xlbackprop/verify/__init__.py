@@ -91,8 +91,8 @@ class _Ledger:
             relative, rounding = relative_difference(found, trained)
             self.rounding += int(rounding.sum())
             if relative.max() > self.worst.relative:
-                k = int(relative.argmax())
-                self.worst = Worst(float(relative[k]), run.sheet, cell_name(run.row + k, run.column), run.name)
+                top = int(relative.argmax())
+                self.worst = Worst(float(relative[top]), run.sheet, cell_name(run.row + top, run.column), run.name)
             wrong, root = ~agrees(found, trained), ~agrees(found, implied)
             for k in np.flatnonzero(wrong | root):
                 expected = implied if root[k] else trained
@@ -123,17 +123,17 @@ class _Ledger:
         witnessed = 0
         for run, found in comparison.found.items():
             if run.kind is Kind.TABLE and run.name in derivatives:
-                found = found[::stride]
+                cells = found[::stride]
                 noise = comparison.trained.noise[run.name][run.rate, ::stride]
                 derivative = Cells(derivatives[run.name].reshape(shape)[run.rate], noise)
-                witnessed += len(found)
+                witnessed += len(cells)
                 # Where the sheet's EXP overflows it has no number for the witness to confirm.
                 without = ~np.isfinite(comparison.implied.values[run.name][run.rate, ::stride])
-                for k in np.flatnonzero(~agrees(found, derivative) & ~without):
+                for k in np.flatnonzero(~agrees(cells, derivative) & ~without):
                     self._add(
                         Mismatch(
                             run.sheet, run.row + int(k) * stride, run.column, run.name,
-                            "wrong-gradient", float(found[k]), float(derivative.values[k]),
+                            "wrong-gradient", float(cells[k]), float(derivative.values[k]),
                         )
                     )  # fmt: skip
         return witnessed
@@ -173,7 +173,7 @@ class _Ledger:
 
 def _other_inputs(book: Workbook) -> dict[Input, float]:
     """Every input changed by its own random factor near 1, so that no two stay equal and none stays 0."""
-    chance = random.Random(0)  # noqa: S311, the same each time
+    chance = random.Random(0)  # the same each time
     inputs = {
         one: (value or chance.choice((-0.1, 0.1))) * chance.uniform(0.8, 1.25) for one, value in book.inputs.items()
     }

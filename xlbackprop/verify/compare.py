@@ -17,7 +17,7 @@ import numpy as np
 from xlbackprop.engine import Engine, Recalculated
 from xlbackprop.reference import run as reference
 from xlbackprop.reference.functions import Array
-from xlbackprop.reference.run import RATE, STEP, Numbers
+from xlbackprop.reference.run import RATE, STEP, Numbers, Options
 from xlbackprop.sheet.layout import RISES, Kind, Run
 from xlbackprop.spec import Spec, total_error
 from xlbackprop.verify.read import Workbook, numbers
@@ -41,10 +41,12 @@ class Comparison:
         self, workbook: Workbook, recalculated: Recalculated, engine: Engine, spec: Spec, shown: tuple[int, int]
     ) -> None:
         self.layout, self.spec, self.shown = workbook.layout, spec, shown
-        self._options = {"epsilon": engine.epsilon, "exp_overflows": engine.exp_overflows}
-        self._epsilon = engine.epsilon
+        # A calculator works with doubles, whatever it keeps of them in the file: so a whole training
+        # carries the rounding of doubles on, and what is implied by kept cells that of the file.
+        self._doubles: Options = {"epsilon": 2.0**-52, "exp_overflows": engine.exp_overflows}
+        self._options: Options = {**self._doubles, "epsilon": engine.epsilon}
         self.found: dict[Run, Array] = {run: numbers(recalculated, run) for run in self.layout.runs()}
-        self.trained: Numbers = reference.train(spec, **self._options)
+        self.trained: Numbers = reference.train(spec, **self._doubles)
 
     def __iter__(self) -> Iterator[tuple[Run, Array, Cells, Cells]]:
         """Each run with what it holds, and what it should by the whole training and by its own row."""
@@ -74,7 +76,7 @@ class Comparison:
         noise = {name: float(self.trained.noise[name][self.shown]) for name in picked}
         relative = [noise[name] / abs(value) for name, value in start.items() if value and math.isfinite(noise[name])]
         start[RATE], noise[RATE] = self.spec.rates[self.shown[0]], 0.0
-        options = {**self._options, "epsilon": max(self._epsilon, *relative)}
+        options: Options = {**self._doubles, "epsilon": max(self._doubles["epsilon"], *relative)}
         return _with(reference.page(self.spec, start, **options), start, noise)
 
     @cached_property
@@ -84,7 +86,7 @@ class Comparison:
         picked = [cell.name for cell in self.layout.page if cell.expr is None]
         start = {name: float(self.tables[name][self.shown]) for name in picked}
         start[RATE] = self.spec.rates[self.shown[0]]
-        noise = {name: abs(value) * self._epsilon for name, value in start.items()}
+        noise = {name: abs(value) * self._options["epsilon"] for name, value in start.items()}
         return _with(reference.page(self.spec, cells, **self._options), start, noise)
 
     def expected(self, run: Run) -> tuple[Cells, Cells]:
@@ -94,7 +96,7 @@ class Comparison:
         if run.name == RATE or run.rate is None:
             rate = self.shown[0] if run.rate is None else run.rate
             value = float(self.shown[1]) if run.name == STEP else self.spec.rates[rate]
-            copied = Cells(np.array([value]), np.array([abs(value) * self._epsilon]))
+            copied = Cells(np.array([value]), np.array([abs(value) * self._options["epsilon"]]))
             return copied, copied
         table = Numbers({total_error(): self.tables[total_error()]}, self.implied.noise)
         if run.name == RISES:
@@ -106,7 +108,7 @@ class Comparison:
         if run.kind is Kind.TABLE:
             return trained, _cells(self.implied, run.name, place)
         shown = self.tables[run.name][place]
-        return trained, Cells(shown, np.abs(shown) * self._epsilon)
+        return trained, Cells(shown, np.abs(shown) * self._options["epsilon"])
 
 
 def agrees(found: Array, expected: Cells) -> Array:
@@ -115,7 +117,8 @@ def agrees(found: Array, expected: Cells) -> Array:
     with np.errstate(all="ignore"):
         allowed = RELATIVE * np.maximum(np.abs(found), np.abs(values)) + ROUNDINGS * noise
         near = np.abs(found - values) <= allowed
-    return near | (~np.isfinite(found) & ~np.isfinite(values)) | np.isinf(noise)
+    same: Array = near | (~np.isfinite(found) & ~np.isfinite(values)) | np.isinf(noise)
+    return same
 
 
 def relative_difference(found: Array, expected: Cells) -> tuple[Array, Array]:
@@ -131,13 +134,13 @@ def relative_difference(found: Array, expected: Cells) -> tuple[Array, Array]:
     return np.where(np.isfinite(relative) & ~rounding, relative, 0.0), rounding
 
 
-def _cells(numbers: Numbers, name: str, place: object) -> Cells:
+def _cells(numbers: Numbers, name: str, place: tuple[int, slice] | tuple[()]) -> Cells:
     return Cells(np.atleast_1d(numbers.values[name][place]), np.atleast_1d(numbers.noise[name][place]))
 
 
 def _with(numbers: Numbers, values: dict[str, float], noise: dict[str, float]) -> Numbers:
     def arrays(one: dict[str, float]) -> dict[str, Array]:
-        return {name: np.float64(value) for name, value in one.items()}
+        return {name: np.array(value) for name, value in one.items()}
 
     return Numbers({**numbers.values, **arrays(values)}, {**numbers.noise, **arrays(noise)})
 

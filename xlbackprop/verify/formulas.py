@@ -9,7 +9,7 @@ from dataclasses import replace
 from xlbackprop.engine.package import opened, sheet_parts
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.verify.read import Workbook
-from xlbackprop.verify.report import Report
+from xlbackprop.verify.report import Mismatch, Report
 from xlbackprop.verify.texts import text_cells
 
 Place = tuple[str, int, int]
@@ -62,11 +62,10 @@ def with_formulas(report: Report, workbook: Workbook) -> Report:
         for k in range(run.count):
             if (place := (run.sheet, run.row + k, run.column)) in roots:
                 right[place] = layout.run_formula(run, k)
-    mismatches = []
-    for one in report.mismatches:
-        if one.root:
-            held = book[one.sheet].cell(one.row + 1, one.column + 1).value
-            formula = held if isinstance(held, str) and held.startswith("=") else ""
-            one = replace(one, formula=formula, fix="=" + right[one.sheet, one.row, one.column])
-        mismatches.append(one)
-    return replace(report, mismatches=mismatches)
+
+    def complete(one: Mismatch) -> Mismatch:
+        held = book[one.sheet].cell(one.row + 1, one.column + 1).value
+        formula = held if isinstance(held, str) and held.startswith("=") else ""
+        return replace(one, formula=formula, fix="=" + right[one.sheet, one.row, one.column])
+
+    return replace(report, mismatches=[complete(one) if one.root else one for one in report.mismatches])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -65,7 +66,7 @@ class Report:
     spec: Spec  # with the numbers that stand in the workbook
     layout: Layout
     cells: int  # compared
-    rounding: int  # of them, so near 0 that rounding alone may move them by more than 1e-12
+    rounding: int  # of them, those that rounding alone may move by more than 1e-12: small differences of larger numbers
     worst: Worst
     witnessed: int  # gradients that the complex step confirmed or denied
     errors: Array  # E_total as the workbook has it, (n_rates, steps + 1); nan after a divergence
@@ -90,7 +91,7 @@ class Report:
         return [[one for _, one in members] for _, members in groupby(enumerate(roots), group)]
 
     def as_json(self) -> dict[str, Any]:
-        spoiled = {(one.sheet, one.row): [] for one in self.roots}
+        spoiled: dict[tuple[str, int], list[str]] = {(one.sheet, one.row): [] for one in self.roots}
         for one in self.mismatches:
             if not one.root and (one.sheet, one.row) in spoiled:
                 spoiled[one.sheet, one.row].append(canonical(one.quantity))
@@ -154,7 +155,7 @@ class Report:
         """What was compared, in one sentence."""
         worst = self.worst
         where = f" at {in_sheet(worst.sheet, worst.cell)} ({worst.quantity})" if worst.sheet else ""
-        near = f", {self.rounding:,} near 0 within rounding" if self.rounding else ""
+        near = f", {self.rounding:,} of them as far as rounding allows" if self.rounding else ""
         return (
             f"all {self.cells:,} calculated cells agree with numpy{near} ({self.engine}); "
             f"worst relative difference {worst.relative:.1e}{where}; "
@@ -181,12 +182,12 @@ def _mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
 
 def _json_value(value: Value) -> Value:
     """JSON has no nan; a cell without a number is null."""
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(value: Value) -> str:
     if isinstance(value, float):
-        return "no number" if value != value else f"{value:.15g}"
+        return "no number" if math.isnan(value) else f"{value:.15g}"
     return str(value)
 
 

@@ -81,6 +81,7 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
         book = workbook_part(package)
         relations = _relations_path(book)
         parts = {name: package.read(name).decode() for name in (book, relations, _TYPES)}
+        parts |= _relative_relations(package)
         sheets = sheet_parts(package)
         for sheet in {sheet for sheet, _, _ in inputs or {}}:
             numbers = {(row, column): value for (name, row, column), value in (inputs or {}).items() if name == sheet}
@@ -107,13 +108,13 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
 
 def _add_sheet(book: str) -> str:
     """The workbook part with the canary's sheet at the end of its list."""
-    prefix = re.search(rf'xmlns:(\w+)="{re.escape(_REL)}"', book)
     end = re.search(r"</(\w+:)?sheets>", book)
-    if prefix is None or end is None:
+    if end is None:
         raise KeyError("no list of sheets")
     free = 1 + max((int(number) for number in re.findall(r'sheetId="(\d+)"', book)), default=0)
-    sheet = f'<{end[1] or ""}sheet name="{CANARY_SHEET}" sheetId="{free}" {prefix[1]}:id="rIdXlbackpropCanary"/>'
-    return book[: end.start()] + sheet + book[end.start() :]
+    # Writers declare the prefix in different places, so the element declares its own.
+    names = f'name="{CANARY_SHEET}" sheetId="{free}" xmlns:r="{_REL}" r:id="rIdXlbackpropCanary"'
+    return f"{book[: end.start()]}<{end[1] or ''}sheet {names}/>{book[end.start() :]}"
 
 
 def _with_numbers(sheet: str, numbers: Mapping[tuple[int, int], float]) -> str:
@@ -133,6 +134,23 @@ def _replace_parts(path: Path, parts: Mapping[str, str]) -> None:
             if name in package.NameToInfo:  # the directory at the file's end is written anew, without the old part
                 package.filelist.remove(package.NameToInfo.pop(name))
             package.writestr(name, text)
+
+
+def _relative_relations(package: zipfile.ZipFile) -> dict[str, str]:
+    """The lists of relations that name parts from the root (openpyxl's do), with relative names.
+
+    IronCalc looks for the parts that a sheet names beside the sheet.
+    """
+    result = {}
+    for name in package.namelist():
+        if name.endswith(".rels") and b'Target="/' in (xml := package.read(name)):
+            folder = posixpath.dirname(posixpath.dirname(name)) or "."
+
+            def relative(match: re.Match[str], folder: str = folder) -> str:
+                return f'Target="{posixpath.relpath(match[1], folder)}"'
+
+            result[name] = re.sub(r'Target="/([^"]*)"', relative, xml.decode())
+    return result
 
 
 def _relations_path(part: str) -> str:

@@ -21,6 +21,8 @@ class _Nobody:
     def see(self, names: Names, values: Array) -> Array:
         return values
 
+    see_factors = see
+
 
 def gradients(spec: Spec, observed: Mapping[str, Array]) -> dict[str, Array]:
     """∂E/∂w of every trained parameter by the forward pass alone, each (lanes,).

@@ -117,7 +117,6 @@ def page(spec: Spec, observed: Mapping[str, float], *, epsilon: float, exp_overf
         passes_again = network.forward(x, updated, row, again=True)
         after = network.error(t, passes_again[-1].a, row, again=True)
         row.seen[CHANGE] = after - before
-        row.seen |= network.factors(t, passes, parameters, updated)
         return {name: values[0] for name, values in row.seen.items()}
 
     return _with_noise(once)
@@ -140,6 +139,9 @@ class _Tape:
             self._factors[names] = factors
         self._kept[names][self.step] = values
         return values * self._factors[names]
+
+    def see_factors(self, names: Names, values: Array) -> Array:
+        return values
 
     def numbers(self) -> Numbers:
         result = Numbers({}, {})
@@ -168,6 +170,8 @@ class _Row:
             columns.append(column * (1 + self._epsilon * self._random.uniform(-1, 1, column.shape)))
         lanes = len(next(iter(self._observed.values())))
         return np.stack(columns, axis=-1) if columns else np.zeros((lanes, 0))
+
+    see_factors = see
 
     def one(self, name: str) -> Array:
         return self.see((name,))[:, 0]

@@ -124,7 +124,7 @@ class _Ledger:
         for run, found in comparison.found.items():
             if run.kind is Kind.TABLE and run.name in derivatives:
                 cells = found[::stride]
-                noise = comparison.trained.noise[run.name][run.rate, ::stride]
+                noise = comparison.from_weights.noise[run.name][run.rate, ::stride]
                 derivative = Cells(derivatives[run.name].reshape(shape)[run.rate], noise)
                 witnessed += len(cells)
                 # Where the sheet's EXP overflows it has no number for the witness to confirm.
@@ -164,10 +164,12 @@ class _Ledger:
                 self._add(mismatch)
 
     def _add(self, mismatch: Mismatch) -> None:
-        """A typed number is the plainest thing to say of a cell, and a wrong formula more than an inherited one."""
+        """What was said of a cell first stands: a later witness sees its wrong precedents too.
+
+        Only that it is typed is always worth saying.
+        """
         place = (mismatch.sheet, mismatch.row, mismatch.column)
-        earlier = self.mismatches.get(place)
-        if earlier is None or mismatch.kind == "typed-constant" or (mismatch.root and not earlier.root):
+        if place not in self.mismatches or mismatch.kind == "typed-constant":
             self.mismatches[place] = mismatch
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from xlbackprop.engine import Engine, Recalculated
 from xlbackprop.reference import run as reference
 from xlbackprop.reference.functions import Array
-from xlbackprop.reference.run import RATE, STEP, Numbers, Options
+from xlbackprop.reference.run import RATE, SAMPLE, STEP, Numbers, Options
 from xlbackprop.sheet.layout import RISES, Kind, Run
 from xlbackprop.spec import Spec, total_error
 from xlbackprop.verify.read import Workbook, numbers
@@ -41,12 +41,10 @@ class Comparison:
         self, workbook: Workbook, recalculated: Recalculated, engine: Engine, spec: Spec, shown: tuple[int, int]
     ) -> None:
         self.layout, self.spec, self.shown = workbook.layout, spec, shown
-        # A calculator works with doubles, whatever it keeps of them in the file: so a whole training
-        # carries the rounding of doubles on, and what is implied by kept cells that of the file.
-        self._doubles: Options = {"epsilon": 2.0**-52, "exp_overflows": engine.exp_overflows}
-        self._options: Options = {**self._doubles, "epsilon": engine.epsilon}
+        # LibreOffice rounds differences too, not only what it keeps, so a whole training has this rounding.
+        self._options: Options = {"epsilon": engine.epsilon, "exp_overflows": engine.exp_overflows}
         self.found: dict[Run, Array] = {run: numbers(recalculated, run) for run in self.layout.runs()}
-        self.trained: Numbers = reference.train(spec, **self._doubles)
+        self.trained: Numbers = reference.train(spec, **self._options)
 
     def __iter__(self) -> Iterator[tuple[Run, Array, Cells, Cells]]:
         """Each run with what it holds, and what it should by the whole training and by its own row."""
@@ -69,6 +67,13 @@ class Comparison:
         return reference.implied(self.spec, self.tables, **self._options)
 
     @cached_property
+    def from_weights(self) -> Numbers:
+        """What the rows must be by their rate, sample and weights alone, with the noise of that longer way."""
+        spec = self.spec
+        rests = {RATE, STEP, SAMPLE, *spec.inputs, *spec.targets, *(name for name, _, _ in spec.parameters())}
+        return reference.implied(spec, {k: v for k, v in self.tables.items() if k in rests}, **self._options)
+
+    @cached_property
     def page(self) -> Numbers:
         """The pages by the whole training: calculated from its row, with at least the noise of that row."""
         picked = [cell.name for cell in self.layout.page if cell.expr is None and cell.name != RATE]
@@ -76,7 +81,7 @@ class Comparison:
         noise = {name: float(self.trained.noise[name][self.shown]) for name in picked}
         relative = [noise[name] / abs(value) for name, value in start.items() if value and math.isfinite(noise[name])]
         start[RATE], noise[RATE] = self.spec.rates[self.shown[0]], 0.0
-        options: Options = {**self._doubles, "epsilon": max(self._doubles["epsilon"], *relative)}
+        options: Options = {**self._options, "epsilon": max(self._options["epsilon"], *relative)}
         return _with(reference.page(self.spec, start, **options), start, noise)
 
     @cached_property

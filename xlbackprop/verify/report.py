@@ -13,6 +13,7 @@ from xlbackprop.sheet.address import cell_name, in_sheet
 from xlbackprop.sheet.layout import Layout
 from xlbackprop.spec import Spec, canonical
 
+MOST_SHOWN = 12  # places on the terminal
 _SAYS = {
     "wrong-formula": "does not give what its precedents imply",
     "wrong-gradient": "is not the derivative of the error (complex step)",
@@ -133,19 +134,22 @@ class Report:
         inherited = len(self.mismatches) - len(self.roots)
         lines = [
             f"{self.workbook}: WRONG",
-            f"  {_count(len(self.roots), 'cell is', 'cells are')} wrong by their own formula, "
+            f"  {_count(len(self.roots), 'cell is wrong by its', 'cells are wrong by their')} own formula, "
             f"{inherited:,} inherit it ({self.engine}, {self.cells:,} cells compared)",
         ]
-        for group in self.groups():
+        groups = self.groups()
+        for group in groups[:MOST_SHOWN]:
             top = group[0]
             place = top.cell if len(group) == 1 else f"{top.cell}:{group[-1].cell}"
             lines += [
                 f"  {in_sheet(top.sheet, place)} {top.quantity} {top.says}",
-                f"    it holds    {_shown(top.found)}",
-                f"    it should   {_shown(top.expected)}",
-                f"    its formula {top.formula or 'none'}",
-                f"    right       {top.fix}",
+                f"    {'it gives' if top.kind == 'lucky-formula' else 'it holds'}   {_shown(top.found)}",
+                f"    it should  {_shown(top.expected)}",
+                f"    formula    {top.formula or 'none'}",
+                f"    right      {top.fix}",
             ]
+        if len(groups) > MOST_SHOWN:
+            lines.append(f"  and {len(groups) - MOST_SHOWN:,} more places; --json lists them all")
         if not self.roots:
             one = self.mismatches[0]
             lines.append(f"  first: {in_sheet(one.sheet, one.cell)} {one.quantity}: {one.found} for {one.expected}")

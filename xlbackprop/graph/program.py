@@ -9,7 +9,7 @@ an expression is given from outside: an input of the workbook, or the learning r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -92,17 +92,36 @@ class Program:
     def inlined(self, shown: Iterable[Role]) -> Program:
         """The same mathematics with only the cells of these roles; the others stand in their users.
 
-        A cell whose expression grows past MOST_REFS keeps its place: a formula has its limits.
+        Where an expression would grow past MOST_REFS, the deltas that it uses keep their place.
         """
-        roles, result = set(shown), Program()
-        hidden: dict[str, Expr] = {}
+        roles, kept = set(shown), set[str]()
+        while True:
+            hidden = {cell.name for cell in self if cell.expr and cell.role not in roles} - kept
+            result = self._without(hidden)
+            long = [cell for cell in result if cell.expr and sum(1 for _ in refs(cell.expr)) > MOST_REFS]
+            more = {name for cell in long for name in self._deltas(cell.name, hidden)}
+            if not more:
+                return result
+            kept |= more
+
+    def _without(self, hidden: Collection[str]) -> Program:
+        result, substitutes = Program(), dict[str, Expr]()
         for cell in self:
-            expr = None if cell.expr is None else substitute(cell.expr, hidden)
-            if expr is None or cell.role in roles or sum(1 for _ in refs(expr)) > MOST_REFS:
-                result.add(replace(cell, expr=expr))
+            expr = cell.expr and substitute(cell.expr, substitutes)
+            if expr is not None and cell.name in hidden:
+                substitutes[cell.name] = expr
             else:
-                hidden[cell.name] = expr
+                result.add(replace(cell, expr=expr))
         return result
+
+    def _deltas(self, name: str, hidden: Collection[str]) -> Iterator[str]:
+        """The hidden deltas that a cell uses, itself or through other hidden cells."""
+        for used in refs(self.cells[name].expr or Ref(name)):
+            if used in hidden:
+                if self.cells[used].role is Role.DELTA:
+                    yield used
+                else:
+                    yield from self._deltas(used, hidden)
 
     def sorted(self) -> Program:
         """The same cells, each after those it uses; the order is kept where it can be."""

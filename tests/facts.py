@@ -24,7 +24,9 @@ class Fact:
     overrides: dict[str, object] = field(default_factory=dict, hash=False)
 
 
-def _after(template: str, rate: float, values: dict[int, float], precision: float = 1e-12, **overrides: object) -> list[Fact]:
+def _after(
+    template: str, rate: float, values: dict[int, float], precision: float = 1e-12, **overrides: object
+) -> list[Fact]:
     return [Fact(template, E, rate, step, value, precision, overrides) for step, value in values.items()]
 
 
@@ -46,7 +48,14 @@ _ERA = {
     2.0: {1: 0.012595285779262, 10: 0.0040923576888196, 50: 2.0272266075128e-05, 100: 2.5467999284577e-08},
 }
 # The earlier cohorts' targets, 0.01 and 0.99: E_total after 50 updates.
-_END = {0.1: 0.179745044696, 0.2: 0.133394751993, 0.5: 0.0633924600807, 0.8: 0.0376986622425, 1.0: 0.0289088963307, 2.0: 0.0122261077663}
+_END = {
+    0.1: 0.179745044696,
+    0.2: 0.133394751993,
+    0.5: 0.0633924600807,
+    0.8: 0.0376986622425,
+    1.0: 0.0289088963307,
+    2.0: 0.0122261077663,
+}
 
 FACTS = [
     *(fact for rate, values in _ERA.items() for fact in _after("era-s6", rate, values)),

@@ -45,7 +45,7 @@ LISTINGS = Path(__file__).parent / "listings"
         (mul(build("sigmoid", x), y), "1/(1+EXP(-x))*y"),
         (mul(y, build("sigmoid", x)), "y*(1/(1+EXP(-x)))"),
         (build("tanh", add(x, y)), "TANH(x+y)"),
-        (build("positive", x), "IF(x>0,1,0)"),
+        (build("positive", x), "MAX(0,SIGN(x))"),
         (build("half squared error", x, sub(y, z)), "0.5*(x-(y-z))^2"),
         (substitute(mul(x, y), {"y": mul(y, z)}), "x*y*z"),
     ],
@@ -195,7 +195,9 @@ def _listing(name: str) -> str:
     writer = csv.writer(text, lineterminator="\n")
     for run in layout.runs():
         rows = range(min(run.count, 2)) if run.rate in (0, None) else ()
-        writer.writerows((run.sheet, run.row + k + 1, run.column + 1, run.name, layout.run_formula(run, k)) for k in rows)
+        writer.writerows(
+            (run.sheet, run.row + k + 1, run.column + 1, run.name, layout.run_formula(run, k)) for k in rows
+        )
     return text.getvalue()
 
 

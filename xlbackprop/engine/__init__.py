@@ -34,7 +34,7 @@ class Recalculated(Protocol):
 
 class Engine(Protocol):
     name: str  # with its version
-    epsilon: float  # relative: half of the last digit that it keeps
+    epsilon: float  # relative: what the last digit that it keeps is worth
     exp_overflows: bool  # whether EXP of more than 709.78 is an error, as in Excel, or infinite
 
     def recalculate(self, path: Path) -> Recalculated:

@@ -76,7 +76,9 @@ _ROWS = (
         (ANY,),
         lambda a, z: (op("positive", z),),
     ),
-    Operation("positive", "arithmetic", "IF({0}>0,1,0)", r"[{0} > 0]", "0", ATOM, (SUM,), _none),
+    # SIGN and not IF(z>0,1,0): some calculators take a number below 1e-15 for 0 when they compare.
+    Operation("positive", "arithmetic", "MAX(0,SIGN({0}))", r"[{0} > 0]", "0",
+              ATOM, (ANY,), _none),
     Operation(
         "half squared error",
         "loss",

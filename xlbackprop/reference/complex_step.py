@@ -15,6 +15,8 @@ from xlbackprop.reference.network import Network
 from xlbackprop.spec import Names, Spec, gradient_name
 
 H = 1e-200
+# A derivative below this, times H, is lost among the smallest doubles, at the end or on the way.
+FLOOR = 1e-90
 
 
 class _Nobody:

@@ -2,8 +2,8 @@
 
 How exact a number can be depends on what it is made of: a difference of nearly equal numbers
 keeps few digits, whoever calculates it. So each calculation is made several times, once plainly
-and then with every intermediate quantity off by a random part of its last digit (`epsilon`,
-relative); how far the copies spread is the noise that two honest calculators may differ by.
+and then with every intermediate quantity off by its last digit (`epsilon`, relative), up or down
+at random; how far the copies spread is the noise that two honest calculators may differ by.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _Tape:
     def see(self, names: Names, values: Array) -> Array:
         if names not in self._kept:
             self._kept[names] = np.empty((self._steps + 1, *values.shape))
-            factors = 1 + self._epsilon * self._random.uniform(-1, 1, values.shape)
+            factors = 1 + self._epsilon * self._random.choice((-1, 1), values.shape)
             factors[: self._rates] = 1
             self._factors[names] = factors
         self._kept[names][self.step] = values
@@ -167,7 +167,7 @@ class _Row:
             if values is not None:
                 self.seen[name] = values[:, k]
             column = self._observed[name] if name in self._observed or values is None else values[:, k]
-            columns.append(column * (1 + self._epsilon * self._random.uniform(-1, 1, column.shape)))
+            columns.append(column * (1 + self._epsilon * self._random.choice((-1, 1), column.shape)))
         lanes = len(next(iter(self._observed.values())))
         return np.stack(columns, axis=-1) if columns else np.zeros((lanes, 0))
 

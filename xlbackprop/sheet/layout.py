@@ -275,7 +275,7 @@ class Layout:
         if lag >= stop:  # no sample is visited twice
             return "0"
         after, before = self.table_span(rate, total_error(), lag), self.table_span(rate, total_error(), 0, stop - lag)
-        return f"SUMPRODUCT(1*({after}>{before}))"
+        return f"SUMPRODUCT(1*(SIGN({after}-{before})>0))"  # SIGN: differences below 1e-15 count too
 
     def compare_formula(self, rate: int, name: str, step: int) -> str:
         return in_sheet(self.sheets[rate], cell_name(self.FIRST_ROW + step, self.columns[name]))

@@ -20,7 +20,7 @@ _FUNCTIONS = {
     "EXP": math.exp,
     "TANH": math.tanh,
     "MAX": max,
-    "IF": lambda condition, yes, no: yes if condition else no,
+    "SIGN": lambda x: (x > 0) - (x < 0),
     "MOD": lambda x, n: x - n * math.floor(x / n),
     "INDEX": lambda values, k: values[int(k) - 1],
     "__builtins__": {},

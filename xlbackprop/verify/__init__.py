@@ -126,10 +126,11 @@ class _Ledger:
                 cells = found[::stride]
                 noise = comparison.from_weights.noise[run.name][run.rate, ::stride]
                 derivative = Cells(derivatives[run.name].reshape(shape)[run.rate], noise)
-                witnessed += len(cells)
-                # Where the sheet's EXP overflows it has no number for the witness to confirm.
-                without = ~np.isfinite(comparison.implied.values[run.name][run.rate, ::stride])
-                for k in np.flatnonzero(~agrees(cells, derivative) & ~without):
+                # Next to an overflow the sheet, or the witness, has no number to compare.
+                known = np.isfinite(derivative.values)
+                known &= np.isfinite(comparison.implied.values[run.name][run.rate, ::stride])
+                witnessed += int(known.sum())
+                for k in np.flatnonzero(~agrees(cells, derivative, complex_step.FLOOR) & known):
                     self._add(
                         Mismatch(
                             run.sheet, run.row + int(k) * stride, run.column, run.name,

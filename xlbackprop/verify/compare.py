@@ -24,6 +24,7 @@ from xlbackprop.verify.read import Workbook, numbers
 
 RELATIVE = 1e-12  # what two honest calculators may differ by, of the larger number
 ROUNDINGS = 16  # and this many times the noise that rounding was seen to make
+FLOOR = 1e-290  # and this: nearer to 0 doubles lose digits, and calculators differ in what they keep
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Comparison:
         noise = {name: float(self.trained.noise[name][self.shown]) for name in picked}
         relative = [noise[name] / abs(value) for name, value in start.items() if value and math.isfinite(noise[name])]
         start[RATE], noise[RATE] = self.spec.rates[self.shown[0]], 0.0
-        options: Options = {**self._options, "epsilon": max(self._options["epsilon"], *relative)}
+        options: Options = {**self._options, "epsilon": max([self._options["epsilon"], *relative])}
         return _with(reference.page(self.spec, start, **options), start, noise)
 
     @cached_property
@@ -116,11 +117,11 @@ class Comparison:
         return trained, Cells(shown, np.abs(shown) * self._options["epsilon"])
 
 
-def agrees(found: Array, expected: Cells) -> Array:
+def agrees(found: Array, expected: Cells, floor: float = FLOOR) -> Array:
     """Cell by cell: as near as rounding allows, or both without a number."""
     values, noise = expected.values, expected.noise
     with np.errstate(all="ignore"):
-        allowed = RELATIVE * np.maximum(np.abs(found), np.abs(values)) + ROUNDINGS * noise
+        allowed = RELATIVE * np.maximum(np.abs(found), np.abs(values)) + ROUNDINGS * noise + floor
         near = np.abs(found - values) <= allowed
     same: Array = near | (~np.isfinite(found) & ~np.isfinite(values)) | np.isinf(noise)
     return same
@@ -134,7 +135,7 @@ def relative_difference(found: Array, expected: Cells) -> tuple[Array, Array]:
     """
     with np.errstate(all="ignore"):
         larger = np.maximum(np.abs(found), np.abs(expected.values))
-        rounding = ROUNDINGS * expected.noise > RELATIVE * larger
+        rounding = ROUNDINGS * expected.noise + FLOOR > RELATIVE * larger
         relative = np.abs(found - expected.values) / larger
     return np.where(np.isfinite(relative) & ~rounding, relative, 0.0), rounding
 

@@ -1,0 +1,36 @@
+"""Random networks, for properties that hold for all of them."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from xlbackprop.spec import Layer, Sample, Spec, checked
+
+ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu"]
+
+
+def numbers(limit: float) -> st.SearchStrategy[float]:
+    """Numbers of few digits, some of them 0 or equal, and some of all their digits."""
+    few = st.integers(-100, 100).map(lambda n: n * limit / 100)
+    return st.one_of(few, st.floats(-limit, limit, allow_nan=False))
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Spec:
+    widths = draw(st.lists(st.integers(1, 6), min_size=2, max_size=5))
+    layers = []
+    for n_in, n_out in zip(widths, widths[1:]):
+        weights = draw(st.tuples(*[st.tuples(*[numbers(1.5)] * n_in)] * n_out))
+        bias = draw(st.one_of(st.none(), numbers(1), st.tuples(*[numbers(1)] * n_out)))
+        activation = draw(st.sampled_from(ACTIVATIONS))
+        layers.append(Layer(weights, activation, bias, draw(st.booleans())))
+    sample = st.builds(Sample, st.tuples(*[numbers(2)] * widths[0]), st.tuples(*[numbers(1)] * widths[-1]))
+    spec = Spec(
+        layers=tuple(layers),
+        samples=tuple(draw(st.lists(sample, min_size=1, max_size=3))),
+        rates=tuple(draw(st.lists(st.floats(1e-3, 2), min_size=1, max_size=2, unique=True))),
+        steps=draw(st.integers(1, 6)),
+        update=draw(st.sampled_from(["simultaneous", "sequential"])),
+        style=draw(st.sampled_from(["class", "delta"])),
+    )
+    return checked(spec, "random")

@@ -45,7 +45,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wild() -> Path:
     """Hand-made workbooks of the course, which are not part of the project."""
-    folder = Path(os.environ.get("XLBACKPROP_SHARED", ROOT.parent / "shared")) / "wild"
+    folder = ROOT.parent / "shared" / "wild"
     if not folder.is_dir():
+        assert not os.environ.get("REQUIRE_WILD"), f"REQUIRE_WILD is set, but {folder} is not there"
         pytest.skip("the hand-made workbooks are not beside the project")
     return folder

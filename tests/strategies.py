@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import strategies as st
 
 from xlbackprop.spec import Layer, Sample, Spec, checked
@@ -19,7 +21,7 @@ def numbers(limit: float) -> st.SearchStrategy[float]:
 def networks(draw: st.DrawFn) -> Spec:
     widths = draw(st.lists(st.integers(1, 6), min_size=2, max_size=5))
     layers = []
-    for n_in, n_out in zip(widths, widths[1:]):
+    for n_in, n_out in pairwise(widths):
         weights = draw(st.tuples(*[st.tuples(*[numbers(1.5)] * n_in)] * n_out))
         bias = draw(st.one_of(st.none(), numbers(1), st.tuples(*[numbers(1)] * n_out)))
         activation = draw(st.sampled_from(ACTIVATIONS))

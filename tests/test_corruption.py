@@ -22,7 +22,7 @@ from xlbackprop.reference import functions
 from xlbackprop.reference.run import train
 from xlbackprop.sheet.workbook import build
 from xlbackprop.spec import Spec, override
-from xlbackprop.verify import Report, verify
+from xlbackprop.verification import Report, verify
 
 # A wrong rule of the sheet's side, and what it makes wrong by itself in a class-style table.
 HIDDEN = {"∂E/∂w1", "∂E/∂w2", "∂E/∂w3", "∂E/∂w4"}

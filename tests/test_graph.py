@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from xlbackprop.graph.backward import backward
-from xlbackprop.graph.expr import ONE, TWO, ZERO, Number, Op, Prev, Ref, add, build, mul, neg, sub, substitute
+from xlbackprop.graph.expr import ONE, ZERO, Number, Op, Prev, Ref, add, build, mul, neg, sub, substitute
 from xlbackprop.graph.ops import OPS
 from xlbackprop.graph.program import Program, Role
 from xlbackprop.graph.training import page, table, training

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xlbackprop.errors import EngineError, NetworkError, OutputError, WorkbookError, XlbackpropError
     from xlbackprop.graph.listing import ops
+    from xlbackprop.job import Summary, run
     from xlbackprop.networks import load, templates
-    from xlbackprop.run import Summary, run
     from xlbackprop.sheet.workbook import build
     from xlbackprop.show.plots import plot
     from xlbackprop.spec import Spec
-    from xlbackprop.verify import Report, verify
+    from xlbackprop.verification import Report, verify
 
 __version__ = "0.1.0"
 
@@ -29,18 +29,18 @@ _HOMES = {
     "EngineError": "errors",
     "NetworkError": "errors",
     "OutputError": "errors",
-    "Report": "verify",
+    "Report": "verification",
     "Spec": "spec",
-    "Summary": "run",
+    "Summary": "job",
     "WorkbookError": "errors",
     "XlbackpropError": "errors",
     "build": "sheet.workbook",
     "load": "networks",
     "ops": "graph.listing",
     "plot": "show.plots",
-    "run": "run",
+    "run": "job",
     "templates": "networks",
-    "verify": "verify",
+    "verify": "verification",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604, the keys are text
 

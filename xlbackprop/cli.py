@@ -82,8 +82,8 @@ def run(network: str, rates: Any, steps: Any, style: Any, engine: str, folder: P
     \b
     Example: xlbackprop run mazur --steps 1000 -o output
     """
+    from xlbackprop.job import run_spec
     from xlbackprop.networks import load, stem
-    from xlbackprop.run import run_spec
     from xlbackprop.spec import override
 
     spec = override(load(network), rates=rates, steps=steps, style=style)
@@ -134,10 +134,10 @@ def verify(workbooks: tuple[Path, ...], as_json: bool, network: str | None, engi
     """Recalculate workbooks and check every cell. Exit 0: all correct; 1: something is wrong.
 
     \b
-    Example: xlbackprop verify output/era-s6.xlsx --engine libreoffice
+    Example: xlbackprop verify output/era-s6.xlsx --json
     """
     from xlbackprop.networks import load
-    from xlbackprop.verify import verify as verify_workbook
+    from xlbackprop.verification import verify as verify_workbook
 
     spec = None if network is None else load(network)
     results, status = [], 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from xlbackprop.errors import NetworkError
 from xlbackprop.spec import Spec, loads
@@ -45,7 +46,7 @@ def stem(network: str | Path) -> str:
     return Path(network).stem if Path(network).suffix.lower() == ".toml" else Path(network).name
 
 
-def _folder() -> resources.abc.Traversable:
-    """templates/networks, installed as xlbackprop.templates, beside the package in a source tree."""
-    beside = Path(__file__).resolve().parent.parent / "templates" / "networks"
-    return beside if beside.is_dir() else resources.files("xlbackprop").joinpath("templates", "networks")
+def _folder() -> Any:
+    """templates/networks: inside the installed package, beside it in a source tree."""
+    installed = resources.files("xlbackprop").joinpath("templates", "networks")
+    return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "templates" / "networks"

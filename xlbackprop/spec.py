@@ -202,6 +202,7 @@ def _readable(message: str) -> str:
         known = {"layers": Layer, "samples": Sample}.get(place.split("[")[0], Spec).__struct_fields__
         fact = f"unknown key {key}; known are {', '.join(known)}"
     fact = fact.replace("Object missing required field", "missing key").replace("Invalid enum value", "unknown value")
+    fact = fact.replace("`", "")
     return f"{place}: {fact[:1].lower()}{fact[1:]}" if place else f"{fact[:1].lower()}{fact[1:]}"
 
 

@@ -48,13 +48,7 @@ class RecalculatedModel:
 
     def column(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
         get, index = self._model.get_cell_value, self._index[sheet]
-        values = [get(index, k, column + 1) for k in range(row + 1, row + 1 + count)]
-        # A blank cell that has a style reads as 0.
-        content = self._model.get_cell_content
-        return [
-            None if value == 0 and not content(index, row + 1 + k, column + 1) else value
-            for k, value in enumerate(values)
-        ]
+        return [get(index, k, column + 1) for k in range(row + 1, row + 1 + count)]
 
     def changed(self, inputs: Inputs) -> RecalculatedModel:
         for (sheet, row, column), value in inputs.items():

@@ -58,6 +58,15 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise WorkbookError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
 
 
+# A cell of a worksheet part: its address, and what stands in it.
+CELL = re.compile(rb'<(?:\w+:)?c r="([A-Z]+[0-9]+)"[^>]*?(?:/>|>(.*?)</(?:\w+:)?c>)', re.DOTALL)
+
+
+def blank_cells(sheet: bytes) -> set[str]:
+    """The addresses of a worksheet part's cells that have nothing in them."""
+    return {match[1].decode() for match in CELL.finditer(sheet) if not match[2]}
+
+
 def workbook_part(package: zipfile.ZipFile) -> str:
     """The path of the workbook's own part."""
     for target, kind in _relations(package, "").values():

@@ -1,0 +1,1 @@
+"""The mathematics as cells: expressions, programs of named cells, and the one backward walk."""

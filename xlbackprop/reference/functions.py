@@ -33,7 +33,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], 
     "identity": (lambda z: z, lambda z, a: np.ones_like(z)),
     "sigmoid": (sigmoid, lambda z, a: a - a**2),
     "tanh": (np.tanh, lambda z, a: (1 - a) * (1 + a)),
-    "relu": (lambda z: np.where(z.real > 0, z, 0), lambda z, a: np.heaviside(z, 0.0)),
+    "relu": (lambda z: np.where(z.real > 0, z, 0 * z), lambda z, a: np.heaviside(z, 0.0)),
 }
 
 # (error, ∂error/∂output), each of (target, output).

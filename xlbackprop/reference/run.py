@@ -2,7 +2,7 @@
 
 How exact a number can be depends on what it is made of: a difference of nearly equal numbers
 keeps few digits, whoever calculates it. So each calculation is made several times, once plainly
-and then with every intermediate quantity off by its last digit (`epsilon`, relative), up or down
+and then with every intermediate quantity off in its last digit (`epsilon`, relative), up or down
 at random; how far the copies spread is the noise that two honest calculators may differ by.
 """
 
@@ -18,7 +18,7 @@ from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network, Parameters
 from xlbackprop.spec import Layer, Names, Spec, updated_name
 
-COPIES = 3  # with other roundings, beside the plain one
+COPIES = 4  # with other roundings, beside the plain one
 RATE, STEP, SAMPLE, CHANGE = "η", "step", "sample", "ΔE"
 
 
@@ -134,7 +134,7 @@ class _Tape:
     def see(self, names: Names, values: Array) -> Array:
         if names not in self._kept:
             self._kept[names] = np.empty((self._steps + 1, *values.shape))
-            factors = 1 + self._epsilon * self._random.choice((-1, 1), values.shape)
+            factors = 1 + self._epsilon * _last_digits(self._random, values.shape)
             factors[: self._rates] = 1
             self._factors[names] = factors
         self._kept[names][self.step] = values
@@ -167,7 +167,7 @@ class _Row:
             if values is not None:
                 self.seen[name] = values[:, k]
             column = self._observed[name] if name in self._observed or values is None else values[:, k]
-            columns.append(column * (1 + self._epsilon * self._random.choice((-1, 1), column.shape)))
+            columns.append(column * (1 + self._epsilon * _last_digits(self._random, column.shape)))
         lanes = len(next(iter(self._observed.values())))
         return np.stack(columns, axis=-1) if columns else np.zeros((lanes, 0))
 
@@ -200,6 +200,11 @@ def _with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
         plain, *copies = (once(copy) for copy in range(1 + COPIES))
     noise = {name: _spread(values, np.stack([copy[name] for copy in copies])) for name, values in plain.items()}
     return Numbers(plain, noise)
+
+
+def _last_digits(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """1 to 8 units up or down: enough different ones that two hardly ever cancel in a difference."""
+    return np.asarray(random.integers(1, 9, shape) * random.choice((-1, 1), shape))
 
 
 def _spread(plain: Array, copies: Array) -> Array:

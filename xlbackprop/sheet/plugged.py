@@ -11,7 +11,6 @@ from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.printers import number, worksheet
 
-
 TINY = 1e-99  # shown as 0: nobody follows such numbers by hand
 
 

@@ -55,7 +55,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
         step = diverged(series)
         label = f"η = {rate:g}" + ("" if step is None else f" (diverged at step {step})")
         for axes in (linear, log):
-            axes.plot(series, label=label, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2)
+            axes.plot(_drawable(series), label=label, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2)
     _error_axes(linear, errors, log=False)
     _error_axes(log, errors, log=True)
     linear.set_title("linear")
@@ -67,7 +67,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
 
 def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
     figure, (axes,) = _figure(7, 4.2, 1)
-    axes.plot(errors, color=COLOURS[0], linewidth=2)
+    axes.plot(_drawable(errors), color=COLOURS[0], linewidth=2)
     _error_axes(axes, [errors], log=False)
     axes.set_title(f"{spec.title}: η = {rate:g}")
     if (step := diverged(errors)) is not None:
@@ -84,7 +84,7 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
 def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
     figure, (axes,) = _figure(8.5, 4.6, 1)
     for k, (name, values) in enumerate(series.items()):
-        axes.plot(values, label=name, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
+        axes.plot(_drawable(values), label=name, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
     axes.set_xlabel("step (updates of the weights)")
     axes.set_ylabel({"weights": "weight", "gradients": "gradient of E_total"}[what])
     axes.set_title(f"{spec.title}: {what} at η = {rate:g}")
@@ -112,7 +112,7 @@ def _figure(width: float, height: float, panels: int) -> tuple[Figure, Sequence[
 def _error_axes(axes: Any, errors: Sequence[Series], *, log: bool) -> None:
     axes.set_xlabel("step (updates of the weights)")
     axes.set_ylabel(total_error())
-    finite = [error for series in errors for error in series if math.isfinite(error)]
+    finite = [error for series in errors for error in _drawable(series) if math.isfinite(error)]
     if log and any(error > 0 for error in finite):
         axes.set_yscale("log")
     elif finite:
@@ -120,6 +120,11 @@ def _error_axes(axes: Any, errors: Sequence[Series], *, log: bool) -> None:
         top = max(finite)
         start = max(series[0] for series in errors)
         axes.set_ylim(0, min(top, 4 * start) * 1.05 or 1)
+
+
+def _drawable(series: Series) -> list[float]:
+    """The values that axes can show; of a run that blows up those before 1e100."""
+    return [value if abs(value) < 1e100 else math.nan for value in series]
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -6,14 +6,13 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from xlbackprop.engine.package import opened, sheet_parts
+from xlbackprop.engine.package import CELL, opened, sheet_parts
 from xlbackprop.sheet.address import cell_name
-from xlbackprop.verify.read import Workbook
-from xlbackprop.verify.report import Mismatch, Report
-from xlbackprop.verify.texts import text_cells
+from xlbackprop.verification.read import Workbook
+from xlbackprop.verification.report import Mismatch, Report
+from xlbackprop.verification.texts import text_cells
 
 Place = tuple[str, int, int]
-_CELL = re.compile(rb'<(?:\w+:)?c r="([A-Z]+[0-9]+)"[^>]*?(?:/>|>(.*?)</(?:\w+:)?c>)', re.DOTALL)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 
@@ -39,7 +38,7 @@ def typed_cells(workbook: Workbook) -> list[Place]:
 
 
 def _without_formula(workbook: Workbook, sheet: str, xml: bytes) -> list[Place]:
-    live = {match[1].decode() for match in _CELL.finditer(xml) if match[2] and _FORMULA.search(match[2])}
+    live = {match[1].decode() for match in CELL.finditer(xml) if match[2] and _FORMULA.search(match[2])}
     places = [
         (run.row + k, run.column) for run in workbook.layout.runs() if run.sheet == sheet for k in range(run.count)
     ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from xlbackprop.engine import Inputs, Recalculated
+from xlbackprop.engine.package import blank_cells, opened, sheet_parts
 from xlbackprop.errors import WorkbookError
 from xlbackprop.reference.functions import Array
 from xlbackprop.sheet.address import cell_name, in_sheet
@@ -92,11 +94,18 @@ class Workbook:
 
     def _number(self, recalculated: Recalculated, one: Input) -> float:
         value = recalculated.column(OVERVIEW, one.row, one.column, 1)[0]
-        if isinstance(value, (bool, str)) or value is None or not math.isfinite(value):
+        empty = value is None or (value == 0 and cell_name(one.row, one.column) in self._blank_cells)
+        if isinstance(value, (bool, str)) or value is None or empty or not math.isfinite(value):
             place = in_sheet(OVERVIEW, cell_name(one.row, one.column))
-            found = "empty" if value is None else repr(value)
+            found = "empty" if empty else repr(value)
             raise WorkbookError(f"{self.path}: {place} ({one.name}) is {found}; type a number")
         return float(value)
+
+    @cached_property
+    def _blank_cells(self) -> set[str]:
+        """Overview's cells that have a style and nothing in them, which a calculator may read as 0."""
+        with opened(self.path) as package:
+            return blank_cells(package.read(sheet_parts(package)[OVERVIEW]))
 
     def _choice(self, one: Input, value: float, least: int, most: int) -> int:
         if value != int(value) or not least <= value <= most:

@@ -11,7 +11,7 @@ from xlbackprop import networks
 from xlbackprop.sheet.workbook import build
 from xlbackprop.show.plots import diverged, plot
 from xlbackprop.spec import Spec
-from xlbackprop.verify import Report, verify
+from xlbackprop.verification import Report, verify
 
 
 @dataclass(frozen=True)

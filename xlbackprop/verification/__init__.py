@@ -20,11 +20,11 @@ from xlbackprop.reference import complex_step
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Input, Kind
 from xlbackprop.spec import Spec, total_error
-from xlbackprop.verify.compare import Cells, Comparison, agrees, relative_difference
-from xlbackprop.verify.formulas import typed_cells, with_formulas
-from xlbackprop.verify.read import Workbook
-from xlbackprop.verify.report import Mismatch, Report, Worst
-from xlbackprop.verify.texts import text_cells
+from xlbackprop.verification.compare import Cells, Comparison, agrees, relative_difference
+from xlbackprop.verification.formulas import typed_cells, with_formulas
+from xlbackprop.verification.read import Workbook
+from xlbackprop.verification.report import Mismatch, Report, Worst
+from xlbackprop.verification.texts import text_cells
 
 __all__ = ["Report", "verify"]
 

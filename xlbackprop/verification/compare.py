@@ -20,10 +20,10 @@ from xlbackprop.reference.functions import Array
 from xlbackprop.reference.run import RATE, SAMPLE, STEP, Numbers, Options
 from xlbackprop.sheet.layout import RISES, Kind, Run
 from xlbackprop.spec import Spec, total_error
-from xlbackprop.verify.read import Workbook, numbers
+from xlbackprop.verification.read import Workbook, numbers
 
 RELATIVE = 1e-12  # what two honest calculators may differ by, of the larger number
-ROUNDINGS = 16  # and this many times the noise that rounding was seen to make
+ROUNDINGS = 4  # and this many times the noise that rounding was seen to make
 FLOOR = 1e-290  # and this: nearer to 0 doubles lose digits, and calculators differ in what they keep
 
 

@@ -1,0 +1,115 @@
+"""The plan of the house, held by reading its imports and its text."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "xlbackprop"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LIBRARIES = {
+    "click",
+    "ironcalc",
+    "matplotlib",
+    "msgspec",
+    "numpy",
+    "openpyxl",
+    "python_calamine",
+    "tomli",
+    "xlsxwriter",
+}
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def _room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0].removesuffix(".py")
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+# Which libraries a room may import, and which of our rooms it may not.
+ALLOWED = {
+    "cli": {"click"},
+    "engine": {"ironcalc", "python_calamine"},
+    "reference": {"numpy"},
+    "verification": {"numpy", "msgspec", "openpyxl"},
+    "sheet": {"xlsxwriter"},
+    "show": {"matplotlib"},
+    "spec": {"msgspec", "tomli"},
+}
+FORBIDDEN = {
+    "graph": {"sheet", "engine", "reference", "verification", "show", "cli"},
+    "sheet": {"engine", "reference", "verification", "show", "cli"},
+    "reference": {"graph", "sheet", "engine", "verification", "show", "cli"},
+    "engine": {"graph", "reference", "verification", "show", "cli"},
+    "verification": {"show", "cli"},
+    "spec": {"graph", "sheet", "engine", "reference", "verification", "show", "cli"},
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports(path: Path) -> None:
+    room, imports = _room(path), _imports(path)
+    libraries = {_top(name) for name in imports} & LIBRARIES
+    assert libraries <= ALLOWED.get(room, set())
+    ours = {name.split(".")[1] for name in imports if name.startswith("xlbackprop.")}
+    assert not ours & FORBIDDEN.get(room, set())
+
+
+def test_there_are_modules() -> None:
+    assert len(MODULES) > 30
+    assert {_room(path) for path in MODULES} >= set(ALLOWED) | set(FORBIDDEN)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_says_why_it_exists_and_stays_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= 400
+    assert path.stem not in ("utils", "helpers", "common", "misc")
+
+
+def test_the_package_stays_small() -> None:
+    """Its size stands in the README; a change of it is a decision."""
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES)
+    stated = re.search(r"about ([\d,]+) lines", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert stated, "README states the size of the package"
+    assert abs(lines - int(stated[1].replace(",", ""))) <= 200, lines
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    """No path of a machine, no folder beside the project, in what users read."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    files = [ROOT / name for name in listed] or MODULES
+    # The words are put together here, or this file would be the first to hold them.
+    words = re.compile("|".join(("/" + "work/", "/" + "tmp/[a-z]", r"\.\./" + "shared", "py" + r"pi\.org")))
+    for path in files:
+        if path.suffix in (".py", ".md", ".toml", ".cfg", ".csv") and path.exists():
+            assert not words.search(path.read_text(encoding="utf-8", errors="replace")), path
+
+
+def test_lower_bounds_are_stated() -> None:
+    """ironcalc has an empty placeholder release that pip takes where nothing else fits."""
+    config = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    required = re.search(r"install_requires =\n((?:    .*\n)+)", config)
+    assert required
+    for line in required[1].split("\n"):
+        assert not line.strip() or ">=" in line, line
+    assert "ironcalc >= 0.9" in required[1]

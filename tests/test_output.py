@@ -1,0 +1,68 @@
+"""The committed files of the default run, which README shows, are those that the code writes now.
+
+Numbers are compared to 1e-12 and pictures by pixel: another platform's mathematics library, zip
+library or release of matplotlib may change bytes that mean the same.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xlbackprop
+
+OUTPUT = Path(__file__).resolve().parent.parent / "output"
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fresh")
+    assert xlbackprop.run("era-s6", folder=folder).report.correct
+    return folder
+
+
+def test_the_same_files(fresh: Path) -> None:
+    assert sorted(path.name for path in OUTPUT.iterdir()) == sorted(path.name for path in fresh.iterdir())
+
+
+def test_the_workbook_is_current(fresh: Path) -> None:
+    committed, made = (_parts(folder / "era-s6.xlsx") for folder in (OUTPUT, fresh))
+    assert committed.keys() == made.keys()
+    for name in committed:
+        assert _same(committed[name], made[name]), f"{name} differs; run xlbackprop run and commit output/"
+
+
+def test_the_pictures_are_current(fresh: Path) -> None:
+    from matplotlib.image import imread
+
+    pictures = sorted(OUTPUT.glob("*.png"))
+    assert len(pictures) == 7
+    for path in pictures:
+        committed, made = imread(path), imread(fresh / path.name)
+        assert committed.shape == made.shape, path
+        assert np.sqrt(np.mean((committed - made) ** 2)) < 0.02, f"{path.name} differs; run xlbackprop run"
+
+
+def test_a_stale_workbook_would_be_noticed(fresh: Path) -> None:
+    part = _parts(fresh / "era-s6.xlsx")["xl/worksheets/sheet5.xml"]
+    assert not _same(part, part.replace("0.5", "0.50001", 1))
+    assert not _same(part, part.replace("EXP", "EXQ", 1))
+    assert _same(part, part.replace("0.5068745667645342", "0.5068745667645341"))
+
+
+def _parts(path: Path) -> dict[str, str]:
+    with zipfile.ZipFile(path) as package:
+        return {name: package.read(name).decode() for name in package.namelist()}
+
+
+def _same(a: str, b: str) -> bool:
+    """Equal texts with numbers that are equal to 1e-12 relative, or to 1e-15."""
+    if _NUMBER.sub("#", a) != _NUMBER.sub("#", b):
+        return False
+    x, y = (np.array([float(number) for number in _NUMBER.findall(text)]) for text in (a, b))
+    return bool(np.allclose(x, y, rtol=1e-12, atol=1e-15))

@@ -30,7 +30,7 @@ def template_text(name: str) -> str:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"templates are {', '.join(known)}"
         raise NetworkError(f"{name}: is neither a template nor a .toml file; {hint}")
-    return _folder().joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return str(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def load(network: str | Path) -> Spec:

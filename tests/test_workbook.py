@@ -34,13 +34,16 @@ FUNCTIONS = {
     "SIGN",
     "SUMPRODUCT",
     "TANH",
-    "TEXT",
 }
 
 
 def _parts(path: Path) -> dict[str, str]:
     with zipfile.ZipFile(path) as package:
         return {name: package.read(name).decode() for name in package.namelist()}
+
+
+def _to_five_digits(text: object) -> str:
+    return re.sub(r"\d+(\.\d+)?(E-?\d+)?", lambda number: f"{float(number[0]):.4E}", str(text).upper())
 
 
 def _formulas(path: Path) -> list[str]:
@@ -65,7 +68,10 @@ def test_carried_values_are_those_of_the_calculator(name: str, tmp_path: Path) -
             for cell in row:
                 if cell.data_type == "f":
                     carried = values[sheet.title][cell.coordinate].value
-                    assert carried == recalculated.column(sheet.title, cell.row - 1, cell.column - 1, 1)[0], cell
+                    found = recalculated.column(sheet.title, cell.row - 1, cell.column - 1, 1)[0]
+                    # Calculators write a number inside a text with more or fewer digits.
+                    assert carried == found or _to_five_digits(carried) == _to_five_digits(found), cell
+                    assert isinstance(carried, str) or carried == found, cell
                     compared += 1
     assert compared > 300
 
@@ -117,7 +123,7 @@ def test_only_functions_that_everybody_has(name: str, tmp_path: Path) -> None:
     formulas = _formulas(build(override(load(name), steps=3), tmp_path / "x.xlsx"))
     used = {function for formula in formulas for function in re.findall(r"([A-Z][A-Z0-9.]*)\(", formula)}
     assert used <= FUNCTIONS
-    assert {"INDEX", "TEXT"} <= used
+    assert {"INDEX", "ROUND"} <= used
     assert not any("[" in formula or "_xlfn" in formula for formula in formulas)
 
 

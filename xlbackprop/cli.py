@@ -121,7 +121,7 @@ def build(network: str, rates: Any, steps: Any, style: Any, folder: Path) -> Non
     spec = override(load(network), rates=rates, steps=steps, style=style)
     with _Progress() as progress:
         progress("building")
-        path = build_workbook(spec, folder / f"{stem(network)}.xlsx")
+        path = build_workbook(spec, folder / f"{stem(network)}.xlsx", progress)
     click.echo(path)
 
 

@@ -62,7 +62,7 @@ def run_spec(spec: Spec, stem: str, folder: Path, engine: str, progress: Callabl
         seconds[phase], clock = time.perf_counter() - clock, time.perf_counter()
 
     progress("building")
-    path = build(spec, folder / f"{stem}.xlsx")
+    path = build(spec, folder / f"{stem}.xlsx", progress)
     lap("build")
     report = verify(path, engine=engine, progress=progress)
     lap("verify")

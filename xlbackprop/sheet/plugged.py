@@ -15,31 +15,20 @@ TINY = 1e-99  # shown as 0: nobody follows such numbers by hand
 
 
 def rounded(value: float) -> str:
-    """The text that `rounded_formula` gives in a worksheet."""
+    """The text that `rounded_formula` gives in a worksheet, or one that reads as the same number."""
     if not math.isfinite(value):
         return "#NUM!"
-    size = abs(value)
-    if size < TINY or (size == int(size) and size < 1e5):
-        text = f"{size:.0f}"
-    else:
-        text = f"{size:.6f}" if 1e-3 <= size < 1e5 else f"{size:.5E}"
-    return f"(-{text})" if value < 0 else text
+    text = "0" if abs(value) < TINY else f"{value:.6g}".upper()
+    return f"({text})" if value < 0 else text
 
 
 def rounded_formula(row: int) -> str:
-    """The line's number as text: six decimals, or six digits where those would hide it; brackets round a minus.
-
-    Calculators differ in what TEXT makes of a sign and of digits that carry over, so the sign is
-    written out and the number is rounded first.
-    """
+    """The line's number to six digits, as text; brackets round a minus."""
     cell = cell_name(row, Layout.PAGE_VALUE)
-    size = f"ABS({cell})"
-    digits = f'TEXT(ROUND({size},5-INT(LOG10({size}))),"0.00000E+00")'
-    decimals = f'IF({size}<100000,IF({size}=INT({size}),TEXT({size},"0"),TEXT(ROUND({size},6),"0.000000")),{digits})'
     # Some calculators take tiny numbers for 0 when they compare: hence the factor, and SIGN.
-    small = f'IF({size}*{number(1 / TINY)}<1,"0",{digits})'
-    minus = f"SIGN({cell})<0"
-    return f'IF({minus},"(-","")&IF({size}<0.001,{small},{decimals})&IF({minus},")","")'
+    digits = f"ROUND({cell},5-INT(LOG10(ABS({cell}))))"
+    number_text = f'IF(ABS({cell})*{number(1 / TINY)}<1,"0",{digits})'
+    return f'IF(SIGN({cell})<0,"(","")&{number_text}&IF(SIGN({cell})<0,")","")'
 
 
 def plugged(expr: Expr, numbers: Callable[[str], str]) -> str:

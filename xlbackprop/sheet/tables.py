@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -32,17 +32,23 @@ def given(layout: Layout, rate: int) -> dict[str, object]:
     return {**values, RATE: layout.spec.rates[rate]}
 
 
-def errors(layout: Layout, rate: int, on_row: Callable[[], None]) -> array[float]:
+def errors(layout: Layout, rate: int) -> array[float]:
     """E_total after each step at that rate, (steps + 1,)."""
     column = layout.columns[total_error()]
     result = array("d")
     for row in table_rows(layout.table, given(layout, rate), layout.spec.steps):
         result.append(row[column])
-        on_row()
     return result
 
 
-def write_table(book: Any, formats: Formats, layout: Layout, rate: int, history: Sequence[float]) -> None:
+def write_table(
+    book: Any,
+    formats: Formats,
+    layout: Layout,
+    rate: int,
+    history: Sequence[float],
+    progress: Callable[[str], None],
+) -> None:
     spec, sheet = layout.spec, book.get_worksheet_by_name(layout.sheets[rate])
     row, column = layout.RATE_CELL
     sheet.write_string(0, 0, "Training, a row for each step", formats(styles.TITLE))
@@ -57,7 +63,7 @@ def write_table(book: Any, formats: Formats, layout: Layout, rate: int, history:
         layout.FIRST_ROW,
         spec.steps + 1,
         _columns(formats, layout),
-        lambda: table_rows(layout.table, given(layout, rate), spec.steps),
+        lambda: _told(table_rows(layout.table, given(layout, rate), spec.steps), layout, rate, progress),
     )
     for column, cell in enumerate(layout.shown):
         any_size = styles.NUMBER_FORMAT[cell.role] == styles.ANY_SIZE and cell.role not in (Role.TARGET, Role.INPUT)
@@ -72,6 +78,18 @@ def write_table(book: Any, formats: Formats, layout: Layout, rate: int, history:
         range(spec.steps + 1), history, 0,
     )  # fmt: skip
     sheet.insert_chart(1, len(layout.shown) + 1, chart)
+
+
+def _told(
+    rows: Iterator[tuple[float, ...]], layout: Layout, rate: int, progress: Callable[[str], None]
+) -> Iterator[tuple[float, ...]]:
+    """The rows, telling every thousandth how far the writing is."""
+    count = layout.spec.steps + 1
+    for step, row in enumerate(rows):
+        if step % 1000 == 0:
+            done = (rate * count + step) / (len(layout.spec.rates) * count)
+            progress(f"building, {done:.0%}")
+        yield row
 
 
 def _headers(sheet: Any, formats: Formats, layout: Layout) -> None:

@@ -19,11 +19,11 @@ from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
 from xlbackprop.spec import Spec
 
-Progress = Callable[[int, int], None]  # rows done, rows in all
+Progress = Callable[[str], None]  # takes the phase, in words
 _EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
 
 
-def build(spec: Spec, path: Path, progress: Progress = lambda done, of: None) -> Path:
+def build(spec: Spec, path: Path, progress: Progress = lambda phase: None) -> Path:
     """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
     layout = Layout(spec)
     with files.replacing(path) as temporary:
@@ -44,20 +44,13 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
         book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
     for name, range_ in layout.defined_names():
         book.define_name(name, f"={range_}")
-    done, of = 0, len(spec.rates) * (spec.steps + 1)
-
-    def on_row() -> None:
-        nonlocal done
-        done += 1
-        progress(done, of)
-
-    histories = [tables.errors(layout, rate, on_row) for rate in range(len(spec.rates))]
+    histories = [tables.errors(layout, rate) for rate in range(len(spec.rates))]
     shown = _shown_values(layout)
     overview.write_overview(book, formats, layout, histories)
     for page in PAGES:
         pages.write_page(book, formats, layout, page, shown)
     for rate, history in enumerate(histories):
-        tables.write_table(book, formats, layout, rate, history)
+        tables.write_table(book, formats, layout, rate, history, progress)
     tables.write_compare(book, formats, layout, histories)
     overview.write_network_file(book, formats, layout)
     book.close()

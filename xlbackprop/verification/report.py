@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -130,7 +131,8 @@ class Report:
     def as_text(self) -> str:
         """A few lines for the terminal: the verdict, then each mistake once."""
         if self.correct:
-            return f"{self.workbook}: correct\n  {self.ledger()}"
+            ledger = textwrap.fill(self.ledger(), 78, initial_indent="  ", subsequent_indent="  ")
+            return f"{self.workbook}: correct\n{ledger}"
         inherited = len(self.mismatches) - len(self.roots)
         lines = [
             f"{self.workbook}: WRONG",

@@ -13,9 +13,9 @@ from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
 
 # A number as the pages write it, with the brackets that a negative one has.
-_NUMBER = re.compile(r"\(-(\d+(?:\.\d+)?(?:E[+-]\d+)?)\)|(\d+(?:\.\d+)?(?:E[+-]\d+)?)", re.IGNORECASE)
-# The text shows six decimals, or six digits.
-_ABSOLUTE, _RELATIVE = 1.5e-6, 2e-5
+_NUMBER = re.compile(r"\((-\d+(?:\.\d+)?(?:E[+-]?\d+)?)\)|(\d+(?:\.\d+)?(?:E[+-]?\d+)?)", re.IGNORECASE)
+_RELATIVE = 2e-5  # the text shows six digits
+_ABSOLUTE = 1e-12  # of what is rounding alone, calculators show different digits
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ def text_cells(layout: Layout) -> Iterator[TextCell]:
 
 
 def _numbers(text: str) -> list[float]:
-    return [-float(minus) if minus else float(plain) for minus, plain in _NUMBER.findall(text)]
+    return [float(minus or plain) for minus, plain in _NUMBER.findall(text)]

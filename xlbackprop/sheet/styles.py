@@ -27,20 +27,20 @@ HEADER_COLOUR = {
     Role.CHANGE: "#EBA27D",
 }
 
-_DECIMALS = "0.00000000"
+# No conditions in brackets: LibreOffice drops the sign of what is left to a last section.
+DECIMALS = "0.00000000"
 ANY_SIZE = "General"  # errors and gradients shrink by orders of magnitude; General follows the column's width
 NUMBER_FORMAT = {
     Role.STEP: "0",
     **dict.fromkeys((Role.RATE, Role.TARGET, Role.INPUT), ANY_SIZE),
-    # A run that diverges goes to powers of ten instead of ###.
-    **dict.fromkeys(
-        (Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION),
-        f"[>=1000]0.00000E+00;[<=-1000]-0.00000E+00;{_DECIMALS}",
-    ),
+    **dict.fromkeys((Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION), DECIMALS),
     **dict.fromkeys(
         (Role.ERROR, Role.TOTAL_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT, Role.CHANGE), ANY_SIZE
     ),
 }
+# Where a run diverges, numbers that no longer fit their column go to powers of ten instead of ###.
+TOO_WIDE = 10_000
+POWERS = {"num_format": "0.000E+00"}
 
 TITLE = {"bold": True, "font_size": 16}
 SUBTITLE = {"font_color": "#555555"}

@@ -69,6 +69,9 @@ def write_table(
         any_size = styles.NUMBER_FORMAT[cell.role] == styles.ANY_SIZE and cell.role not in (Role.TARGET, Role.INPUT)
         width = 7 if cell.role is Role.STEP else WIDE if any_size else NARROW
         sheet.set_column(column, column, width)
+    outside = {"type": "cell", "criteria": "not between", "minimum": -styles.TOO_WIDE, "maximum": styles.TOO_WIDE}
+    columns = (1, layout.last_row, len(layout.shown) - 1)
+    sheet.conditional_format(layout.FIRST_ROW, *columns, {**outside, "format": formats(styles.POWERS)})
     sheet.freeze_panes(layout.FIRST_ROW, 1)
     sheet.print_area(0, 0, layout.last_row, len(layout.shown) - 1)
     _printing(sheet, layout.HEADER_ROW)
@@ -138,7 +141,7 @@ def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequen
     sheet.set_column(1, len(spec.rates), WIDE)
     sheet.freeze_panes(first, 1)
     _printing(sheet, header)
-    insert_comparisons(book, sheet, layout, histories, (1, len(spec.rates) + 2), (19, len(spec.rates) + 2))
+    insert_comparisons(book, sheet, layout, histories, (header, len(spec.rates) + 2), (header + 18, len(spec.rates) + 2))
 
 
 def insert_comparisons(
@@ -149,6 +152,8 @@ def insert_comparisons(
     for place, log in zip(places, (False, True)):
         title = "Error at each learning rate" + (", logarithmic" if log else "")
         chart = charts.error_by_step(book, title, layout.spec.steps, log=log, legend=True)
+        if sheet.get_name() == OVERVIEW:
+            chart.set_size({"width": 570, "height": 320})  # the legend of colours stands beside it
         for rate, history in enumerate(histories):
             charts.add_series(
                 chart, f"={layout.at(COMPARE, header, 1 + rate)}",

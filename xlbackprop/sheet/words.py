@@ -6,7 +6,7 @@ from xlbackprop.graph.program import Cell, Role
 
 _WORDS = {
     Role.STEP: "{name}, counted from {start}",
-    Role.RATE: "learning rate: how far each update goes against the gradient",
+    Role.RATE: "learning rate: how far an update goes",
     Role.TARGET: "target: what the output should be",
     Role.INPUT: "input of the network",
     Role.WEIGHT: "weight {note}",

@@ -141,7 +141,9 @@ def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequen
     sheet.set_column(1, len(spec.rates), WIDE)
     sheet.freeze_panes(first, 1)
     _printing(sheet, header)
-    insert_comparisons(book, sheet, layout, histories, (header, len(spec.rates) + 2), (header + 18, len(spec.rates) + 2))
+    insert_comparisons(
+        book, sheet, layout, histories, (header, len(spec.rates) + 2), (header + 18, len(spec.rates) + 2)
+    )
 
 
 def insert_comparisons(

@@ -52,6 +52,7 @@ TAMPERED = [
         False,
     ),
     ("Backward", "E9", "=Forward!E9-Forward!E35", "wrong-formula", True),
+    ("Backward", "F9", '=""&E8', "wrong-formula", True),  # and the lines that plug it in
     ("Backward", "D9", '="0.630481-0.4"', "wrong-formula", False),
     ("Next forward", "E6", "=Forward!E11+Forward!E6*Backward!E47", "wrong-formula", True),
 ]

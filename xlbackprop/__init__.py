@@ -14,14 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xlbackprop.errors import EngineError, NetworkError, OutputError, WorkbookError, XlbackpropError
-    from xlbackprop.graph.listing import ops
-    from xlbackprop.job import Summary, run
-    from xlbackprop.networks import load, templates
-    from xlbackprop.sheet.workbook import build
-    from xlbackprop.show.plots import plot
-    from xlbackprop.spec import Spec
-    from xlbackprop.verification import Report, verify
+    from xlbackprop.errors import EngineError as EngineError
+    from xlbackprop.errors import NetworkError as NetworkError
+    from xlbackprop.errors import OutputError as OutputError
+    from xlbackprop.errors import WorkbookError as WorkbookError
+    from xlbackprop.errors import XlbackpropError as XlbackpropError
+    from xlbackprop.graph.listing import ops as ops
+    from xlbackprop.job import Summary as Summary
+    from xlbackprop.job import run as run
+    from xlbackprop.networks import load as load
+    from xlbackprop.networks import templates as templates
+    from xlbackprop.sheet.workbook import build as build
+    from xlbackprop.show.plots import plot as plot
+    from xlbackprop.spec import Spec as Spec
+    from xlbackprop.verification import Report as Report
+    from xlbackprop.verification import verify as verify
 
 __version__ = "0.1.0"
 

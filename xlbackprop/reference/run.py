@@ -148,7 +148,8 @@ class _Tape:
         for names, kept in self._kept.items():
             for k, name in enumerate(names):
                 copies = kept[:, :, k].T.reshape(1 + COPIES, self._rates, -1)
-                result.values[name], result.noise[name] = copies[0], _spread(copies[0], copies[1:])
+                distances = [_distance(copies[0], copy) for copy in copies[1:]]
+                result.values[name], result.noise[name] = copies[0], np.maximum.reduce(distances)
         return result
 
 
@@ -197,8 +198,11 @@ def _samples(spec: Spec, observed: Mapping[str, Array], shape: tuple[int, ...]) 
 
 def _with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
     with np.errstate(all="ignore"):
-        plain, *copies = (once(copy) for copy in range(1 + COPIES))
-    noise = {name: _spread(values, np.stack([copy[name] for copy in copies])) for name, values in plain.items()}
+        plain = once(0)
+        noise = {name: np.zeros_like(values) for name, values in plain.items()}
+        for copy in range(1, 1 + COPIES):
+            for name, values in once(copy).items():
+                np.maximum(noise[name], _distance(plain[name], values), out=noise[name])
     return Numbers(plain, noise)
 
 
@@ -207,9 +211,9 @@ def _last_digits(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.asarray(random.integers(1, 9, shape) * random.choice((-1, 1), shape))
 
 
-def _spread(plain: Array, copies: Array) -> Array:
-    """The largest distance of a copy from the plain value; infinite where rounding decides about overflow."""
+def _distance(plain: Array, copy: Array) -> Array:
+    """How far a copy is from the plain value; infinite where rounding decides about overflow."""
     with np.errstate(all="ignore"):
-        distance = np.abs(copies - plain).max(axis=0)
-    decided = np.isfinite(copies).all(axis=0) == np.isfinite(plain)
-    return np.asarray(np.where(np.isfinite(distance), distance, np.where(decided, 0.0, np.inf)))
+        distance = np.abs(copy - plain)
+    overflow = np.where(np.isfinite(plain) == np.isfinite(copy), 0.0, np.inf)
+    return np.asarray(np.where(np.isfinite(distance), distance, overflow))

@@ -50,7 +50,7 @@ def diverged(errors: Series) -> int | None:
 
 
 def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
-    figure, (linear, log) = _figure(11, 4.6, 2)
+    figure, (linear, log) = _figure(11, 4.6, 2, right=1.75 if any(map(_blows_up, errors)) else 1.15)
     for k, (rate, series) in enumerate(zip(spec.rates, errors)):
         step = diverged(series)
         label = f"η = {rate:g}" + ("" if step is None else f" (diverged at step {step})")
@@ -61,7 +61,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
     linear.set_title("linear")
     log.set_title("logarithmic")
     log.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    figure.suptitle(f"{spec.title}: error by step at each learning rate")
+    figure.suptitle(f"{spec.title}: error by step at each learning rate", y=0.985)
     return figure
 
 
@@ -82,7 +82,7 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
 
 
 def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
-    figure, (axes,) = _figure(8.5, 4.6, 1)
+    figure, (axes,) = _figure(8.5, 4.6, 1, right=0.35 + 1.05 * (1 + (len(series) - 1) // 14) * (len(series) <= 40))
     for k, (name, values) in enumerate(series.items()):
         axes.plot(_drawable(values), label=name, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
     axes.set_xlabel("step (updates of the weights)")
@@ -94,14 +94,21 @@ def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]
     return figure
 
 
-def _figure(width: float, height: float, panels: int) -> tuple[Figure, Sequence[Any]]:
+def _blows_up(series: Series) -> bool:
+    return diverged(series) is not None
+
+
+def _figure(width: float, height: float, panels: int, *, right: float = 0.25) -> tuple[Figure, Sequence[Any]]:
+    """A figure of that size with its panels side by side; `right` inches stay free for a legend."""
     # The classes themselves, not pyplot: half the import time, and no window system.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
     panel = figure.subplots(1, panels, squeeze=False)[0]
+    # Margins in inches. The layouts that find them draw everything twice.
+    figure.subplots_adjust(0.85 / width, 0.6 / height, 1 - right / width, 1 - 0.75 / height, wspace=0.28)
     for axes in panel:
         axes.grid(color="#DDDDDD", linewidth=0.8)
         axes.set_axisbelow(True)

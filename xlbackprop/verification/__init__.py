@@ -19,7 +19,9 @@ from xlbackprop.engine import engine as engine_named
 from xlbackprop.reference import complex_step
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Input, Kind
+from xlbackprop.sheet.plugged import rounded
 from xlbackprop.spec import Spec, total_error
+from xlbackprop.verification import texts
 from xlbackprop.verification.compare import Cells, Comparison, agrees, relative_difference
 from xlbackprop.verification.formulas import typed_cells, with_formulas
 from xlbackprop.verification.read import Workbook
@@ -56,9 +58,10 @@ def verify(
     ledger.compare_texts(book, present, recalculated)
     witnessed = ledger.complex_step(present)
     ledger.typed_cells(book, present)
+    errors = present.tables[total_error()]
+    del present  # a long training fills memory twice otherwise
     progress("comparing with other inputs")
     ledger.compare_with_other_inputs(book, recalculated, calculator)
-    errors = [found for run, found in present.found.items() if run.kind is Kind.TABLE and run.name == total_error()]
     return with_formulas(
         Report(
             workbook=str(path),
@@ -69,7 +72,7 @@ def verify(
             rounding=ledger.rounding,
             worst=ledger.worst,
             witnessed=witnessed,
-            errors=np.stack(errors),
+            errors=errors,
             mismatches=list(ledger.mismatches.values()),
         ),
         book,
@@ -104,14 +107,21 @@ class _Ledger:
                 )  # fmt: skip
 
     def compare_texts(self, book: Workbook, comparison: Comparison, recalculated: Recalculated) -> None:
-        for cell in text_cells(book.layout):
-            found = recalculated.column(cell.sheet, cell.row, cell.column, 1)[0]
+        """The texts of the pages; one with the numbers that stand in its line, or in others, inherits them."""
+        right = _short_texts(comparison)
+        shown = {
+            run.name: rounded(float(values[0])) for run, values in comparison.found.items() if run.kind is Kind.PAGE
+        }
+        cells = {cell: recalculated.column(cell.sheet, cell.row, cell.column, 1)[0] for cell in text_cells(book.layout)}
+        beside = {cell.name: str(found) for cell, found in cells.items() if not cell.is_plugged}
+        for cell, found in cells.items():
             self.cells += 1
-            if not cell.agrees(found, comparison.page.values):
-                shown = {run.name: values[0] for run, values in comparison.found.items() if run.kind is Kind.PAGE}
-                kind = "inherited" if cell.agrees(found, shown) else "wrong-formula"
-                right = cell.text(comparison.page.values)
-                self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, kind, found, right))
+            if not texts.agrees(found, cell.text(right.__getitem__)):
+                precedents = beside if cell.is_plugged else shown
+                inherits = texts.agrees(found, cell.text(precedents.__getitem__))
+                kind = "inherited" if inherits else "wrong-formula"
+                text = cell.text(right.__getitem__)
+                self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, kind, found, text))
 
     def complex_step(self, comparison: Comparison) -> int:
         """Every gradient once more, from the forward pass alone; how many were looked at."""
@@ -151,8 +161,8 @@ class _Ledger:
                     self._add(Mismatch(run.sheet, run.row + k, run.column, run.name, "typed-constant", *values))
         for cell in text_cells(book.layout):
             if (cell.sheet, cell.row, cell.column) in typed:
-                right = cell.text(comparison.page.values)
-                self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, "typed-constant", "typed text", right))
+                text = cell.text(_short_texts(comparison).__getitem__)
+                self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, "typed-constant", "typed text", text))
 
     def compare_with_other_inputs(self, book: Workbook, recalculated: Recalculated, engine: Engine) -> None:
         inputs = _other_inputs(book)
@@ -172,6 +182,11 @@ class _Ledger:
         place = (mismatch.sheet, mismatch.row, mismatch.column)
         if place not in self.mismatches or mismatch.kind == "typed-constant":
             self.mismatches[place] = mismatch
+
+
+def _short_texts(comparison: Comparison) -> dict[str, str]:
+    """For each quantity of the pages, its right value as they write it."""
+    return {name: rounded(float(value)) for name, value in comparison.page.values.items()}
 
 
 def _other_inputs(book: Workbook) -> dict[Input, float]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xlbackprop.engine import Value
 from xlbackprop.graph.expr import Ref
-from xlbackprop.reference.functions import Array
 from xlbackprop.sheet.layout import Layout
-from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
+from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded_formula
 
 # A number as the pages write it, with the brackets that a negative one has.
 _NUMBER = re.compile(r"\((-\d+(?:\.\d+)?(?:E[+-]?\d+)?)\)|(\d+(?:\.\d+)?(?:E[+-]?\d+)?)", re.IGNORECASE)
@@ -36,22 +35,22 @@ class TextCell:
             return plugged_formula(self.layout, self.sheet, self.layout.page[self.name])
         return rounded_formula(self.row)
 
-    def text(self, values: Mapping[str, Array]) -> str:
-        """What the cell should read with these values."""
+    def text(self, numbers: Callable[[str], str]) -> str:
+        """What the cell should read; `numbers` gives the short text of a quantity."""
         expr = self.layout.page[self.name].expr if self.is_plugged else Ref(self.name)
         assert expr is not None
-        return plugged(expr, lambda name: rounded(float(values[name])))
+        return plugged(expr, numbers)
 
-    def agrees(self, found: Value, values: Mapping[str, Array]) -> bool:
-        """Whether it reads the same formula with the same numbers, to the digits that it shows."""
-        right = self.text(values)
-        if right == "#NUM!":  # an error or, as one calculator's reader has it, a blank
-            return found is None or str(found).startswith("#")
-        if not isinstance(found, str) or _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
-            return False
-        return all(
-            abs(a - b) <= _RELATIVE * max(abs(a), abs(b)) + _ABSOLUTE for a, b in zip(_numbers(found), _numbers(right))
-        )
+
+def agrees(found: Value, right: str) -> bool:
+    """Whether a cell reads the same formula with the same numbers, to the digits that it shows."""
+    if right == "#NUM!":  # an error or, as one calculator's reader has it, a blank
+        return found is None or str(found).startswith("#")
+    if not isinstance(found, str) or _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
+        return False
+    return all(
+        abs(a - b) <= _RELATIVE * max(abs(a), abs(b)) + _ABSOLUTE for a, b in zip(_numbers(found), _numbers(right))
+    )
 
 
 def text_cells(layout: Layout) -> Iterator[TextCell]:

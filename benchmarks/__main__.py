@@ -1,0 +1,114 @@
+"""Measure everything, print it, and say which targets are met: `python -m benchmarks --quick`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.measure import Measuring, Results
+
+PACKAGES = ("xlbackprop", "ironcalc", "xlsxwriter", "openpyxl", "lxml", "numpy", "matplotlib", "click", "msgspec")
+FILES = "written-out"  # its result is a size, the same each time
+ONLY_LONG = ("xlsxwriter",)  # ten times slower than the others, which one size shows
+ONCE = ("run", "help", "nothing", "phases")  # the default network only
+CASES = (*report.LABELS, FILES, *ONCE)
+WIDTH = 95
+NOTES = """\
+Seconds are medians of `times` fresh processes, the cases in turn, imports apart; spread is from
+the fastest to the slowest. MB is the process's peak over what it had after imports and inputs;
+for LibreOffice and whole processes all of it. Cells: the calculated cells of the workbook; for
+openpyxl, XlsxWriter and the floor those of the training tables, all that they write. LibreOffice
+recalculates as xlbackprop's cross-check (new profile, values read back); opens and saves with its
+own settings, in a used profile. The floor and openpyxl are given their formulas as text."""
+
+
+def main() -> None:
+    options = _options()
+    sizes = (100, 1000) if options.quick else (100, 1000, 10_000)
+    with tempfile.TemporaryDirectory(prefix="xlbackprop-benchmarks-") as folder:
+        most, enough = (3, 10.0) if options.quick else (5, 20.0)
+        measuring = Measuring(Path(folder), most, enough, _tell)
+        _measure(measuring, options.cases, sizes)
+    tables = list(_tables(measuring.results, sizes))
+    doubts, machine = report.doubts(measuring.results, sizes), _machine()
+    about = "\n".join(textwrap.fill(line, WIDTH) for line in machine)
+    print("\n\n".join([about, *(table.as_text() for table in tables), *doubts, NOTES]))
+    if options.output:
+        listed = "\n".join(f"- {line}" for line in machine)
+        parts = ["# Benchmarks", listed, *(table.as_markdown() for table in tables), *doubts, NOTES]
+        options.output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="100 and 1,000 steps only, fewer repetitions")
+    parser.add_argument("--cases", type=_cases, default=CASES, help=f"of {','.join(CASES)}; all without it")
+    parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="write the same as Markdown")
+    return parser.parse_args()
+
+
+def _cases(text: str) -> tuple[str, ...]:
+    chosen = text.split(",")
+    if unknown := [case for case in chosen if case not in CASES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not a case; cases are {', '.join(CASES)}")
+    return tuple(case for case in CASES if case in chosen)
+
+
+def _measure(measuring: Measuring, cases: tuple[str, ...], sizes: tuple[int, ...]) -> None:
+    for steps in sizes:
+        measuring.prepare("build", steps)
+        chosen = [case for case in cases if case in report.LABELS and (case not in ONLY_LONG or steps == report.LONG)]
+        if steps == report.DEFAULT:
+            chosen += [case for case in cases if case in ONCE]
+        measuring.measure(chosen, steps)
+        if FILES in cases:
+            measuring.measure([FILES], steps, most=1)
+
+
+def _tables(results: Results, sizes: tuple[int, ...]) -> Iterator[report.Table]:
+    tables = [report.size_table(results, steps) for steps in sizes]
+    tables += [report.growth_table(results, sizes)]
+    tables += [report.process_table(results), report.file_table(results, sizes)]
+    if phases := report.phase_table(results):
+        tables.append(phases)
+    yield from (table for table in tables if table.rows)
+    yield report.target_table(results, sizes)
+
+
+def _machine() -> list[str]:
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    return [
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors ({_processor()}), load {load}",
+        f"{platform.python_implementation()} {platform.python_version()}",
+        ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
+    ]
+
+
+def _processor() -> str:
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "of unknown kind")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tell(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

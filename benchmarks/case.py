@@ -1,0 +1,263 @@
+"""One measurement in a process of its own: `python -m benchmarks.case NAME STEPS FOLDER` prints it as JSON.
+
+A case first prepares: it imports what it uses and makes its inputs. Only what it returns is
+timed, and its memory is what the process's peak rises by meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xlbackprop.engine.libreoffice import LibreOffice
+    from xlbackprop.sheet.layout import Layout
+
+TEMPLATE = "era-s6"
+XLSX = "xlsx:Calc MS Excel 2007 XML"
+_NOTHING = "import sys\nimport click\n\n@click.command()\ndef main():\n    pass\n\nsys.exit(main())\n"
+# What each phase of a run loads beside the function of its name, in the order of a run.
+_LOADED = {
+    "build": (),
+    "verify": ("xlbackprop.engine.embedded",),
+    "plot": ("xlbackprop.show.plots", "matplotlib.backends.backend_agg", "matplotlib.figure"),
+}
+_BYTES = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What to measure with, and where files go; `built` is the workbook of that many steps."""
+
+    steps: int
+    folder: Path
+
+    @property
+    def layout(self) -> Layout:
+        from xlbackprop.networks import load
+        from xlbackprop.sheet.layout import Layout
+        from xlbackprop.spec import override
+
+        return Layout(override(load(TEMPLATE), steps=self.steps))
+
+    @property
+    def built(self) -> Path:
+        return self.folder / f"{TEMPLATE}-{self.steps}.xlsx"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Work that is ready to be timed; it may return further facts."""
+
+    work: Callable[[], Facts | None]
+    cells: int = 0
+    children: bool = False  # the work is another program's, and so is the memory
+
+
+def calculated(layout: Layout) -> int:
+    """The calculated cells of the whole workbook."""
+    return sum(run.count for run in layout.runs())
+
+
+# The project's own
+
+
+def build(setting: Setting) -> Case:
+    from xlbackprop import build as build_workbook
+
+    layout = setting.layout
+
+    def work() -> Facts:
+        return {"bytes": build_workbook(layout.spec, setting.built).stat().st_size}
+
+    return Case(work, calculated(layout))
+
+
+def recalculate(setting: Setting) -> Case:
+    from xlbackprop.engine.embedded import Embedded
+
+    runs = list(setting.layout.runs())
+
+    def work() -> None:
+        recalculated = Embedded().recalculate(setting.built)
+        for run in runs:
+            recalculated.column(run.sheet, run.row, run.column, run.count)
+
+    return Case(work, sum(run.count for run in runs))
+
+
+def verify(setting: Setting) -> Case:
+    import_module("xlbackprop.engine.embedded")
+    from xlbackprop import verify as verify_workbook
+
+    def work() -> Facts:
+        return {"correct": verify_workbook(setting.built).correct}
+
+    return Case(work, calculated(setting.layout))
+
+
+def plot(setting: Setting) -> Case:
+    for module in (*_LOADED["plot"], "xlbackprop.reference.run", "PIL.PngImagePlugin"):
+        import_module(module)
+    from xlbackprop import plot as draw
+
+    spec = setting.layout.spec
+    return Case(lambda: {"pictures": len(draw(spec, setting.folder, "plot"))})
+
+
+# LibreOffice
+
+
+def libreoffice_recalculate(setting: Setting) -> Case:
+    import_module("python_calamine")
+    office = _office()
+
+    def work() -> None:
+        office.recalculate(setting.built)
+
+    return Case(work, calculated(setting.layout), children=True)
+
+
+def libreoffice_save(setting: Setting) -> Case:
+    """Open and save with LibreOffice's own settings, in a profile that has been used before, as a user's has."""
+    office = _office()
+    profile = setting.folder / "profile"
+    if not profile.exists():
+        small = setting.folder / "small.csv"
+        small.write_text("1\n", encoding="utf-8")
+        _convert(office, small, profile)
+
+    def work() -> None:
+        if not _convert(office, setting.built, profile).exists():
+            raise SystemExit(f"{setting.built}: LibreOffice saved nothing")
+
+    return Case(work, calculated(setting.layout), children=True)
+
+
+def _office() -> LibreOffice:
+    from xlbackprop.engine.libreoffice import LibreOffice
+
+    return LibreOffice()
+
+
+def _convert(office: LibreOffice, path: Path, profile: Path) -> Path:
+    out = profile.with_name("out")
+    # Its own way of starting the program ends all of the program's processes as well.
+    quiet = [f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore", "--nolockcheck"]
+    office._run([office._program, *quiet, "--convert-to", XLSX, "--outdir", str(out), str(path)])
+    return out / f"{path.stem}.xlsx"
+
+
+# Whole processes
+
+
+def whole_run(setting: Setting) -> Case:
+    return _process([*_command(), "run", TEMPLATE, "-o", str(setting.folder / "run")])
+
+
+def whole_help(setting: Setting) -> Case:
+    return _process([*_command(), "--help"])
+
+
+def whole_nothing(setting: Setting) -> Case:
+    script = setting.folder / "nothing.py"
+    script.write_text(_NOTHING, encoding="utf-8")
+    return _process([sys.executable, str(script)])
+
+
+def _command() -> list[str]:
+    script = Path(sys.executable).with_name("xlbackprop")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "xlbackprop"]
+
+
+def _process(command: list[str]) -> Case:
+    def work() -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    return Case(work, children=True)
+
+
+def phases(setting: Setting) -> Case:
+    """The phases of a run, and how long each loads what it uses."""
+
+    def work() -> Facts:
+        imports = {phase: _seconds_to_import(phase) for phase in _LOADED}
+        from xlbackprop import run
+
+        summary = run(TEMPLATE, folder=setting.folder / "phases")
+        return {"imports": imports, "work": summary.seconds}
+
+    return Case(work)
+
+
+def _seconds_to_import(phase: str) -> float:
+    start = time.perf_counter()
+    getattr(import_module("xlbackprop"), phase)  # which loads it
+    for module in _LOADED[phase]:
+        import_module(module)
+    return time.perf_counter() - start
+
+
+def _others() -> dict[str, Callable[[Setting], Case]]:
+    from benchmarks import writers
+
+    return {
+        "openpyxl": writers.openpyxl_normal,
+        "openpyxl-write-only": writers.openpyxl_write_only,
+        "xlsxwriter": writers.xlsxwriter_as_it_comes,
+        "floor": writers.floor,
+        "written-out": writers.written_out,
+    }
+
+
+CASES: dict[str, Callable[[Setting], Case]] = {
+    "build": build,
+    "recalculate": recalculate,
+    "verify": verify,
+    "plot": plot,
+    "libreoffice-recalculate": libreoffice_recalculate,
+    "libreoffice-save": libreoffice_save,
+    "run": whole_run,
+    "help": whole_help,
+    "nothing": whole_nothing,
+    "phases": phases,
+}
+
+
+def _peak(who: int) -> int:
+    return resource.getrusage(who).ru_maxrss * _BYTES
+
+
+def measured(case: Case) -> Facts:
+    """Do the work once: its seconds, its bytes of memory, its cells and what else it found."""
+    before, start = _peak(resource.RUSAGE_SELF), time.perf_counter()
+    facts = case.work() or {}
+    seconds = time.perf_counter() - start
+    memory = _peak(resource.RUSAGE_CHILDREN) if case.children else _peak(resource.RUSAGE_SELF) - before
+    return {"seconds": seconds, "memory": memory, "cells": case.cells, **facts}
+
+
+def main(name: str, steps: str, folder: str) -> None:
+    try:
+        case = (CASES.get(name) or _others()[name])(Setting(int(steps), Path(folder)))
+    except Exception as error:
+        # By name, so that a case that times imports starts without the project's.
+        if type(error).__name__ != "EngineError":
+            raise
+        print(json.dumps({"skipped": str(error)}))
+    else:
+        print(json.dumps(measured(case)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

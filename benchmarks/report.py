@@ -1,0 +1,226 @@
+"""The measurements as tables, and the targets beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from benchmarks.measure import Measurement, Results
+
+DEFAULT, LONG = 100, 1000  # steps: the template's own, and those of the comparisons
+GROWTH = 0.2  # how much the time a cell may change with the size
+FLAT = 1  # bytes for a further cell: of a row of some thirty numbers, one, the error, is kept for the charts
+
+LABELS = {
+    "build": "build",
+    "recalculate": "recalculate, embedded engine",
+    "verify": "verify, everything",
+    "plot": "plot",
+    "openpyxl": "openpyxl, without values",
+    "openpyxl-write-only": "openpyxl write-only, without values",
+    "xlsxwriter": "XlsxWriter as it comes",
+    "floor": "floor: text templates, values given",
+    "libreoffice-recalculate": "LibreOffice recalculates",
+    "libreoffice-save": "LibreOffice opens and saves",
+}
+PROCESSES = {
+    "run": "xlbackprop run",
+    "libreoffice-save": "LibreOffice opens and saves its file",
+    "help": "xlbackprop --help",
+    "nothing": "a click command that does nothing",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: int = 1  # columns that are texts; the others are numbers, on the right
+
+    def as_text(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows)]
+        lines = [self._line(row, widths) for row in (self.header, ["-" * width for width in widths], *self.rows)]
+        return "\n".join([self.title, "", *lines])
+
+    def as_markdown(self) -> str:
+        rule = ["---" if k < self.texts else "---:" for k in range(len(self.header))]
+        lines = [f"| {' | '.join(row)} |" for row in (self.header, rule, *self.rows)]
+        return "\n".join([f"## {self.title}", "", *lines])
+
+    def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
+        cells = [text.ljust(w) if k < self.texts else text.rjust(w) for k, (text, w) in enumerate(zip(row, widths))]
+        return "  ".join(cells).rstrip()
+
+
+def size_table(results: Results, steps: int) -> Table:
+    """What each case takes at that size."""
+    found = [(label, one) for case, label in LABELS.items() if (one := results.get(case, steps))]
+    header = ("", "times", "seconds", "spread", "cells/s", "µs/cell", "MB", "B/cell")
+    return Table(f"6 rates x {steps:,} steps", header, [_row(label, one) for label, one in found])
+
+
+def _row(label: str, one: Measurement) -> list[str]:
+    row = [label, str(len(one.repetitions)), f"{one.seconds:.3f}", _spread(one)]
+    cells, memory = one.cells, one.memory
+    if not cells:
+        return [*row, "", "", f"{memory / 1e6:.1f}", ""]
+    speed = f"{cells / one.seconds:,.0f}", f"{one.seconds / cells * 1e6:.2f}"
+    return [*row, *speed, f"{memory / 1e6:.1f}", f"{memory / cells:,.0f}"]
+
+
+def growth_table(results: Results, sizes: Sequence[int]) -> Table:
+    """What a further cell takes, apart from what every workbook takes."""
+    rows = []
+    for case in ("build", "recalculate", "verify", "floor"):
+        for few, many in pairwise(sizes):
+            one, other = results.get(case, few), results.get(case, many)
+            if one and other:
+                cells = other.cells - one.cells
+                seconds, memory = (other.seconds - one.seconds) / cells, (other.memory - one.memory) / cells
+                taken = f"{round(memory, 1) + 0.0:,.1f}"  # + 0.0: no -0.0
+                rows.append([LABELS[case], f"{few:,} to {many:,}", f"{seconds * 1e6:.2f}", taken])
+    return Table("Growth: what a further cell takes", ("", "steps", "µs", "B"), rows, texts=2)
+
+
+def _spread(one: Measurement) -> str:
+    return f"{one.spread:.0%}" if len(one.repetitions) > 1 else ""
+
+
+def process_table(results: Results) -> Table:
+    found = [(label, one) for case, label in PROCESSES.items() if (one := results.get(case, DEFAULT))]
+    rows = [
+        [label, str(len(one.repetitions)), f"{one.seconds:.3f}", _spread(one), f"{one.memory / 1e6:.1f}"]
+        for label, one in found
+    ]
+    return Table(f"Whole processes, {DEFAULT} steps", ("", "times", "seconds", "spread", "MB"), rows)
+
+
+def phase_table(results: Results) -> Table | None:
+    phases = results.get("phases", DEFAULT)
+    if phases is None:
+        return None
+    imports, work = phases["imports"], phases["work"]
+    rows = [[phase, f"{imports[phase]:.3f}", f"{work[phase]:.3f}", f"{_share(phases, phase):.0%}"] for phase in imports]
+    return Table("Phases of a run: what they load and what they do", ("", "imports s", "work s", "imports"), rows)
+
+
+def _share(phases: Measurement, phase: str) -> float:
+    imports, work = phases["imports"][phase], phases["work"][phase]
+    return float(imports / (imports + work))
+
+
+def file_table(results: Results, sizes: Sequence[int]) -> Table:
+    rows = []
+    for steps in sizes:
+        if one := results.get("written-out", steps):
+            kilobytes = [f"{one[fact] / 1e3:,.0f}" for fact in ("bytes", "written_out")]
+            rows.append([f"{steps:,} steps", *kilobytes, f"{one['bytes'] / one['written_out']:.2f}"])
+    return Table("File size, KB", ("", "built", "every formula written out", "ratio"), rows)
+
+
+def doubts(results: Results, sizes: Sequence[int]) -> list[str]:
+    """What makes a measurement mean less than it seems."""
+    found = [f"{case}: skipped; {why}" for case, why in results.skipped.items()]
+    for steps in sizes:
+        one = results.get("verify", steps)
+        if one and not all(repetition["correct"] for repetition in one.repetitions):
+            found.append(
+                f"verify, {steps:,} steps: says that the built workbook is wrong, so its time is of a failure."
+            )
+    return found
+
+
+# Targets
+
+
+@dataclass(frozen=True)
+class Target:
+    what: str
+    limit: str
+    measured: float | None
+    most: float
+    least: float = 0.0
+    unit: str = " x"
+
+    def row(self) -> list[str]:
+        if self.measured is None:
+            return [self.what, self.limit, "", "not measured"]
+        verdict = "met" if self.least <= self.measured <= self.most else "NOT MET"
+        digits = 1 if abs(self.measured) >= 10 else 2
+        return [self.what, self.limit, f"{self.measured:.{digits}f}{self.unit}", verdict]
+
+
+def target_table(results: Results, sizes: Sequence[int]) -> Table:
+    targets = [*_comparisons(results), *_growth(results, sizes), *_small(results, sizes)]
+    return Table("Targets", ("", "target", "measured", ""), [one.row() for one in targets], texts=2)
+
+
+def _comparisons(results: Results) -> list[Target]:
+    openpyxl = _fastest(results, ("openpyxl", "openpyxl-write-only"))
+    build, verify = _seconds(results, "build", LONG), _seconds(results, "verify", LONG)
+    run, saved = _seconds(results, "run", DEFAULT), _seconds(results, "libreoffice-save", DEFAULT)
+    office = _seconds(results, "libreoffice-recalculate", LONG)
+    at = f"{LONG:,} steps: "
+    return [
+        Target(f"{at}build / openpyxl's faster mode", "<= 0.5 x", _ratio(build, openpyxl), 0.5),
+        Target(f"{at}build / floor", "<= 2.5 x", _ratio(build, _seconds(results, "floor", LONG)), 2.5),
+        Target(f"{at}verify / LibreOffice recalculates", "<= 0.15 x", _ratio(verify, office), 0.15),
+        Target("run, whole / LibreOffice opens, saves", "<= 0.5 x", _ratio(run, saved), 0.5),
+    ]
+
+
+def _growth(results: Results, sizes: Sequence[int]) -> list[Target]:
+    targets = []
+    for case in ("build", "verify"):
+        for small, large in pairwise(sizes):
+            what, limit = f"{case}, time a cell, {small:,} to {large:,}", f"{1 - GROWTH:.1f} to {1 + GROWTH:.1f} x"
+            grown = _ratio(_microseconds(results, case, large), _microseconds(results, case, small))
+            targets.append(Target(what, limit, grown, 1 + GROWTH, 1 - GROWTH))
+    # From LONG on: up to there, buffers grow to their size.
+    few, many = results.get("build", LONG), results.get("build", sizes[-1])
+    added = (many.memory - few.memory) / (many.cells - few.cells) if few and many and few is not many else None
+    what = f"build, memory a further cell, from {LONG:,} steps"
+    targets.append(Target(what, f"< {FLAT} B", added, FLAT, least=float("-inf"), unit=" B"))
+    for steps in sizes:
+        one = results.get("verify", steps)
+        taken = one.memory / one.cells if one else None
+        targets.append(Target(f"verify, memory a cell, {steps:,} steps", "< 200 B", taken, 200, unit=" B"))
+    return targets
+
+
+def _small(results: Results, sizes: Sequence[int]) -> list[Target]:
+    shown, nothing = _seconds(results, "help", DEFAULT), _seconds(results, "nothing", DEFAULT)
+    phases = results.get("phases", DEFAULT)
+    largest = max(_share(phases, phase) for phase in phases["imports"]) if phases else None
+    targets = [
+        Target("run: largest share of imports in a phase", "<= 0.5", largest, 0.5, unit=""),
+        Target("--help", "< 0.2 s", shown, 0.2, unit=" s"),
+        Target("--help / click command doing nothing", "<= 2 x", _ratio(shown, nothing), 2),
+    ]
+    for steps in sizes:
+        one = results.get("written-out", steps)
+        ratio = one["bytes"] / one["written_out"] if one else None
+        targets.append(Target(f"{steps:,} steps: file / formulas written out", "<= 0.75 x", ratio, 0.75))
+    return targets
+
+
+def _seconds(results: Results, case: str, steps: int) -> float | None:
+    one = results.get(case, steps)
+    return one.seconds if one else None
+
+
+def _microseconds(results: Results, case: str, steps: int) -> float | None:
+    one = results.get(case, steps)
+    return one.seconds / one.cells * 1e6 if one else None
+
+
+def _fastest(results: Results, cases: Sequence[str]) -> float | None:
+    """Of both, or of none: the faster of two is not known from one."""
+    times = [_seconds(results, case, LONG) for case in cases]
+    return None if None in times else min(time for time in times if time is not None)
+
+
+def _ratio(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours / theirs

@@ -206,9 +206,12 @@ def _with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
     return Numbers(plain, noise)
 
 
+_UNITS = np.array([*range(-8, 0), *range(1, 9)], dtype=float)
+
+
 def _last_digits(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """1 to 8 units up or down: enough different ones that two hardly ever cancel in a difference."""
-    return np.asarray(random.integers(1, 9, shape) * random.choice((-1, 1), shape))
+    return _UNITS[random.integers(len(_UNITS), size=shape, dtype=np.uint8)]
 
 
 def _distance(plain: Array, copy: Array) -> Array:

@@ -113,6 +113,31 @@ def test_what_a_mistake_spoils_in_its_row(small: Path, tmp_path: Path) -> None:
     assert not {"h1", "h2", "a_h2", "w1"} & set(mistake["spoils"])
 
 
+def test_each_inherited_mismatch_is_listed(small: Path, tmp_path: Path) -> None:
+    path = _changed(small, tmp_path / "x.xlsx", lambda sheets: sheets[TABLE].__setitem__("F12", "=F11"))
+    report = verify(path).as_json()
+    (mistake,) = report["mistakes"]
+    assert (mistake["cell"], mistake["formula"]) == ("F12", "=F11")
+    (h1,) = [one for one in report["inherited"] if one["quantity"] == "h1"]
+    assert (h1["sheet"], h1["cell"], h1["formula"]) == (TABLE, "J12", "=F12*D12+G12*E12")
+    assert h1["found"] != h1["expected"]
+
+
+def test_a_file_that_openpyxl_refuses_is_verified_all_the_same(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openpyxl
+
+    path = _changed(small, tmp_path / "x.xlsx", lambda sheets: sheets[TABLE].__setitem__("K9", "=J9"))
+
+    def refuse(*_: object) -> None:
+        raise ValueError("Value must be one of")
+
+    monkeypatch.setattr(openpyxl, "load_workbook", refuse)
+    (mistake,) = verify(path).as_json()["mistakes"]
+    assert (mistake["cell"], mistake["formula"], mistake["fix"]) == ("K9", "", "=1/(1+EXP(-J9))")
+
+
 def test_cached_values_are_not_believed(small: Path, tmp_path: Path) -> None:
     """openpyxl saves formulas without values; and a file with wrong ones verifies as its formulas do."""
     path = _changed(small, tmp_path / "x.xlsx", lambda sheets: None)

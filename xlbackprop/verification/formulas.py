@@ -49,14 +49,11 @@ def _without_formula(workbook: Workbook, sheet: str, xml: bytes) -> list[Place]:
 
 
 def with_formulas(report: Report, workbook: Workbook) -> Report:
-    """The report with the file's own formula beside each root, and the right one."""
-    if not any(mismatch.root for mismatch in report.mismatches):
+    """The report with the file's own formula beside each wrong cell, and the right one beside each root."""
+    if not report.mismatches:
         return report
-    from openpyxl import load_workbook
-
-    with opened(workbook.path):
-        book = load_workbook(workbook.path)
     layout = workbook.layout
+    held = _held_formulas(workbook, {one.sheet for one in report.mismatches})
     right = {(cell.sheet, cell.row, cell.column): cell.formula for cell in text_cells(layout)}
     roots = {(one.sheet, one.row, one.column) for one in report.roots}
     for run in layout.runs():
@@ -65,8 +62,24 @@ def with_formulas(report: Report, workbook: Workbook) -> Report:
                 right[place] = layout.run_formula(run, k)
 
     def complete(one: Mismatch) -> Mismatch:
-        held = book[one.sheet].cell(one.row + 1, one.column + 1).value
-        formula = held if isinstance(held, str) and held.startswith("=") else ""
-        return replace(one, formula=formula, fix="=" + right[one.sheet, one.row, one.column])
+        place = (one.sheet, one.row, one.column)
+        return replace(one, formula=held.get(place, ""), fix=f"={right[place]}" if one.root else "")
 
-    return replace(report, mismatches=[complete(one) if one.root else one for one in report.mismatches])
+    return replace(report, mismatches=[complete(one) for one in report.mismatches])
+
+
+def _held_formulas(workbook: Workbook, sheets: set[str]) -> dict[Place, str]:
+    """The formulas of these sheets as the file has them, shared ones written out."""
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(workbook.path)
+    except Exception:  # openpyxl refuses files that every spreadsheet opens, with errors of every kind
+        return {}
+    return {
+        (sheet, cell.row - 1, cell.column - 1): str(cell.value)
+        for sheet in sheets
+        for row in book[sheet].iter_rows()
+        for cell in row
+        if cell.data_type == "f"
+    }

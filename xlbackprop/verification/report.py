@@ -125,6 +125,7 @@ class Report:
                 for sheet, rate in zip(self.layout.sheets, self.spec.rates)
             ],
             "mistakes": [_mistake(group, spoiled[group[0].sheet, group[0].row]) for group in self.groups()],
+            "inherited": [_inherited(one) for one in self.mismatches if not one.root],
             "warnings": [],
         }
 
@@ -183,6 +184,17 @@ def _mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
         "found": _json_value(top.found),
         "expected": _json_value(top.expected),
         "spoils": spoils,
+    }
+
+
+def _inherited(one: Mismatch) -> dict[str, Any]:
+    return {
+        "sheet": one.sheet,
+        "cell": one.cell,
+        "quantity": canonical(one.quantity),
+        "formula": one.formula,
+        "found": _json_value(one.found),
+        "expected": _json_value(one.expected),
     }
 
 

@@ -89,8 +89,9 @@ _MAKERS: dict[str, Callable[[], str]] = {"run": _run, "templates": _templates, "
 
 
 def _shape(text: str) -> str:
-    """Without sizes and times, and however the lines are folded: those of the run differ each time."""
-    return re.sub(r"[\d.,]+ (KB|s)|(build|verify|plot) [\d.]+", "#", " ".join(text.split()))
+    """However its lines are folded, and without sizes, times and last digits, which differ from machine to machine."""
+    text = re.sub(r"[\d.,]+ (KB|s\b|of them)|(build|verify|plot) [\d.]+", "#", " ".join(text.split()))
+    return re.sub(r"relative difference [^;]+;", "relative difference #;", text)
 
 
 def _generated() -> list[tuple[Path, str, str]]:

@@ -135,7 +135,9 @@ def _drawable(series: Series) -> list[float]:
 
 
 def _save(figure: Figure, path: Path) -> Path:
+    from matplotlib import __version__
+
     with files.replacing(path) as temporary:
-        # No software name and no date: the same network gives the same bytes.
-        figure.savefig(temporary, metadata={"Software": None})
+        # No date: the same network gives the same bytes. Releases of matplotlib place text differently.
+        figure.savefig(temporary, metadata={"Software": f"matplotlib {__version__}"})
     return path

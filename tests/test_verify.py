@@ -186,6 +186,21 @@ def test_overflow_is_equal_on_both_sides(name: str, tmp_path: Path) -> None:
         assert template == "era-s6" or np.isnan(report.errors[1]).any()
 
 
+LONG = [
+    ("era-s6", {"steps": 1500, "rates": (0.5, 20.0, 100.0), "style": "delta"}),
+    ("mazur", {"steps": 1500, "rates": (10.0, 60.0)}),
+    ("three-hidden", {"steps": 1500, "rates": (0.5, 2.0)}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), LONG)
+def test_a_training_that_goes_on_until_rounding_decides(name: str, changes: dict[str, object], tmp_path: Path) -> None:
+    """At the end errors are 1e-18 and gradients are last digits; a right workbook stays right."""
+    report = verify(build(override(load(name), **changes), tmp_path / "x.xlsx"))
+    assert report.correct, report.as_text()
+    assert report.rounding > 1000
+
+
 def test_the_report_as_json(small: Path) -> None:
     report = verify(small).as_json()
     assert json.loads(json.dumps(report, allow_nan=False)) == report

@@ -2,8 +2,8 @@
 
 How exact a number can be depends on what it is made of: a difference of nearly equal numbers
 keeps few digits, whoever calculates it. So each calculation is made several times, once plainly
-and then with every intermediate quantity off in its last digit (`epsilon`, relative), up or down
-at random; how far the copies spread is the noise that two honest calculators may differ by.
+and then with every intermediate quantity off by some units of its last digit (`epsilon`,
+relative), up or down at random; how far the copies spread is the noise that two honest calculators may differ by.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network, Parameters
 from xlbackprop.spec import Layer, Names, Spec, updated_name
 
+PERIOD = 32  # steps after which the roundings of a copy repeat; a training learns away what stays the same
 COPIES = 4  # with other roundings, beside the plain one
 RATE, STEP, SAMPLE, CHANGE = "η", "step", "sample", "ΔE"
 
@@ -134,11 +135,11 @@ class _Tape:
     def see(self, names: Names, values: Array) -> Array:
         if names not in self._kept:
             self._kept[names] = np.empty((self._steps + 1, *values.shape))
-            factors = 1 + self._epsilon * _last_digits(self._random, values.shape)
-            factors[: self._rates] = 1
+            factors = 1 + self._epsilon * _last_digits(self._random, (PERIOD, *values.shape))
+            factors[:, : self._rates] = 1
             self._factors[names] = factors
         self._kept[names][self.step] = values
-        return values * self._factors[names]
+        return np.asarray(values * self._factors[names][self.step % PERIOD])
 
     def see_factors(self, names: Names, values: Array) -> Array:
         return values
@@ -206,11 +207,11 @@ def _with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
     return Numbers(plain, noise)
 
 
-_UNITS = np.array([*range(-8, 0), *range(1, 9)], dtype=float)
+_UNITS = np.array([*range(-64, 0), *range(1, 65)], dtype=float)
 
 
 def _last_digits(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """1 to 8 units up or down: enough different ones that two hardly ever cancel in a difference."""
+    """1 to 64 units up or down: so many different ones that two never cancel in a difference in all copies."""
     return _UNITS[random.integers(len(_UNITS), size=shape, dtype=np.uint8)]
 
 

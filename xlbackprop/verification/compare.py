@@ -23,7 +23,7 @@ from xlbackprop.spec import Spec, total_error
 from xlbackprop.verification.read import Workbook, numbers
 
 RELATIVE = 1e-12  # what two honest calculators may differ by, of the larger number
-ROUNDINGS = 4  # and this many times the noise that rounding was seen to make
+ROUNDINGS = 0.5  # and this part of the noise that moving last digits by up to 64 units was seen to make
 FLOOR = 1e-290  # and this: nearer to 0 doubles lose digits, and calculators differ in what they keep
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from xlsxwriter.chart_scatter import ChartScatter
 
+from xlbackprop.sheet.styles import LINE_COLOURS
 from xlbackprop.spec import total_error
 
-# Okabe and Ito's colours, told apart by colour-blind readers; beyond eight they repeat with dashes.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999933")
 DASHES = ("solid", "dash", "round_dot", "long_dash_dot")
 
 
@@ -57,7 +56,7 @@ def add_series(
     index: int,
 ) -> None:
     """A line; the values are the chart's own copy, which viewers that do not recalculate draw."""
-    colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
+    colour, dash = LINE_COLOURS[index % len(LINE_COLOURS)], DASHES[index // len(LINE_COLOURS) % len(DASHES)]
     chart.add_series(
         {
             "name": name,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from xlsxwriter.format import Format
 
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet import styles
@@ -15,10 +13,8 @@ from xlbackprop.sheet.tables import insert_comparisons
 from xlbackprop.sheet.words import BANDS
 from xlbackprop.spec import dumps, total_error
 
-Formats = Callable[..., Format]
 
-
-def write_overview(book: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
     spec, sheet = layout.spec, book.get_worksheet_by_name(OVERVIEW)
     sheet.write_string(0, 0, spec.title, formats(styles.TITLE))
     for row, text in enumerate((spec.about or f"A {spec.summary} network.", spec.source and f"Source: {spec.source}")):
@@ -46,12 +42,10 @@ def write_overview(book: Any, formats: Formats, layout: Layout, histories: Seque
     sheet.data_validation(
         rate.row, 1, rate.row, 1, {**whole, "error_message": f"A whole number, 1 to {len(spec.rates)}."}
     )
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.set_paper(9)
+    styles.print_setup(sheet)
 
 
-def _rates(sheet: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+def _rates(sheet: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
     last = layout.spec.steps
     _section(sheet, formats, layout.RATES_ROW - 2, "Learning rates, and what each did to the error")
     headers = ("", "η", f"{total_error()}, step 0", f"{total_error()}, step {last}", "times it rose")
@@ -70,7 +64,7 @@ def _rates(sheet: Any, formats: Formats, layout: Layout, histories: Sequence[Seq
         sheet.data_validation(one.row, 1, one.row, 1, positive)
 
 
-def _legend(sheet: Any, formats: Formats, layout: Layout) -> None:
+def _legend(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
     row, column = layout.LEGEND_ROW, layout.RIGHT
     _section(sheet, formats, row - 1, "Colours", column)
     for k, role in enumerate(layout.roles):
@@ -82,7 +76,7 @@ def _legend(sheet: Any, formats: Formats, layout: Layout) -> None:
         sheet.write_string(row + k, column + 1, text, formats({**styles.SUBTITLE, "indent": 1}))
 
 
-def _samples(sheet: Any, formats: Formats, layout: Layout) -> None:
+def _samples(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
     first, count = layout.samples_row, len(layout.spec.samples)
     _section(sheet, formats, first - 2, "The sample" if count == 1 else f"The {count} samples, in turn", layout.RIGHT)
     named = zip(layout.samples, [Role.INPUT] * len(layout.spec.inputs) + [Role.TARGET] * len(layout.spec.targets))
@@ -94,22 +88,22 @@ def _samples(sheet: Any, formats: Formats, layout: Layout) -> None:
             _input_value(sheet, formats, one)
 
 
-def _section(sheet: Any, formats: Formats, row: int, text: str, column: int = 0) -> None:
+def _section(sheet: Any, formats: styles.Formats, row: int, text: str, column: int = 0) -> None:
     sheet.write_string(row, column, text, formats(styles.SECTION))
 
 
-def _input(sheet: Any, formats: Formats, one: Input) -> None:
+def _input(sheet: Any, formats: styles.Formats, one: Input) -> None:
     sheet.write_string(one.row, 0, one.label, formats({"align": "right"}))
     _input_value(sheet, formats, one)
     if one.note:
         sheet.write_string(one.row, 2, one.note, formats({**styles.SUBTITLE, "indent": 1}))
 
 
-def _input_value(sheet: Any, formats: Formats, one: Input) -> None:
+def _input_value(sheet: Any, formats: styles.Formats, one: Input) -> None:
     sheet.write_number(one.row, one.column, one.value, formats(styles.INPUT))
 
 
-def write_network_file(book: Any, formats: Formats, layout: Layout) -> None:
+def write_network_file(book: Any, formats: styles.Formats, layout: Layout) -> None:
     sheet = book.get_worksheet_by_name(NETWORK_FILE)
     title = "The network file that this workbook was made from"
     sheet.write_string(0, 0, title, formats(styles.TITLE))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from xlsxwriter.format import Format
 
 from xlbackprop.graph import training
 from xlbackprop.graph.optimizers import RATE
@@ -16,8 +14,6 @@ from xlbackprop.sheet.layout import OVERVIEW, RATE_SHOWN, STEP_SHOWN, Layout
 from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.words import words
-
-Formats = Callable[..., Format]
 
 _TITLES = {
     "Forward": "Forward: from the inputs to the error",
@@ -29,7 +25,7 @@ _WIDTHS = (14, 54, 40, 50, 20, 14)
 _LINE_HEIGHT = 15  # points
 
 
-def write_page(book: Any, formats: Formats, layout: Layout, page: str, values: Mapping[str, float]) -> None:
+def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, values: Mapping[str, float]) -> None:
     """One page; `values` are those of its lines, by name."""
     sheet = book.get_worksheet_by_name(page)
     sheet.write_string(0, 0, _TITLES[page], formats(styles.TITLE))
@@ -49,11 +45,11 @@ def write_page(book: Any, formats: Formats, layout: Layout, page: str, values: M
         else:
             _line(sheet, formats, layout, page, line.row, line.cell, values)
     sheet.freeze_panes(layout.PAGE_FIRST_ROW, 1)
-    _printing(sheet, layout.PAGE_FIRST_ROW - 1)
+    styles.print_setup(sheet, layout.PAGE_FIRST_ROW - 1)
 
 
 def _line(
-    sheet: Any, formats: Formats, layout: Layout, page: str, row: int, cell: Cell, values: Mapping[str, float]
+    sheet: Any, formats: styles.Formats, layout: Layout, page: str, row: int, cell: Cell, values: Mapping[str, float]
 ) -> None:
     value = values[cell.name]
     symbol = formats({**styles.header(cell.role), "align": "left", "valign": "top", "bottom": 0})
@@ -76,10 +72,3 @@ def _line(
     lines = max(math.ceil(len(text) / width) for text, width in zip(texts, _WIDTHS[1:]))
     if lines > 1:
         sheet.set_row(row, lines * _LINE_HEIGHT)
-
-
-def _printing(sheet: Any, header: int) -> None:
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(header)
-    sheet.set_paper(9)

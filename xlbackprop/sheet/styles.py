@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from xlbackprop.graph.program import Role
+
+Formats = Callable[..., Any]  # takes properties, gives the workbook's one format that has them
+
+# Okabe and Ito's colours, told apart by colour-blind readers: for the lines of charts and pictures.
+# Beyond eight they repeat, with dashes.
+LINE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999933")
 
 # Tints of the Okabe-Ito colours, which colour-blind readers tell apart; the header is the stronger
 # tint, and its text names the role as well.
@@ -69,3 +76,12 @@ def _light(colour: str) -> str:
     """Three quarters of the way to white."""
     parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)
+
+
+def print_setup(sheet: Any, header: int | None = None) -> None:
+    """A4 across, as many pages down as it takes, the header row on each."""
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    if header is not None:
+        sheet.repeat_rows(header)
+    sheet.set_paper(9)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from xlsxwriter.format import Format
-
 from xlbackprop.graph import training
 from xlbackprop.graph.optimizers import RATE
 from xlbackprop.graph.program import Role
@@ -20,7 +18,6 @@ from xlbackprop.sheet.values import table_rows
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import total_error
 
-Formats = Callable[..., Format]
 NARROW, WIDE = 12, 15  # characters: with eight decimals, and for numbers of any size
 
 
@@ -43,7 +40,7 @@ def errors(layout: Layout, rate: int) -> array[float]:
 
 def write_table(
     book: Any,
-    formats: Formats,
+    formats: styles.Formats,
     layout: Layout,
     rate: int,
     history: Sequence[float],
@@ -74,7 +71,7 @@ def write_table(
     sheet.conditional_format(layout.FIRST_ROW, *columns, {**outside, "format": formats(styles.POWERS)})
     sheet.freeze_panes(layout.FIRST_ROW, 1)
     sheet.print_area(0, 0, layout.last_row, len(layout.shown) - 1)
-    _printing(sheet, layout.HEADER_ROW)
+    styles.print_setup(sheet, layout.HEADER_ROW)
     chart = charts.error_by_step(book, f"Error while training at η = {spec.rates[rate]!r}", spec.steps)
     charts.add_series(
         chart, total_error(), layout.table_span(rate, training.STEP), layout.table_span(rate, total_error()),
@@ -95,7 +92,7 @@ def _told(
         yield row
 
 
-def _headers(sheet: Any, formats: Formats, layout: Layout) -> None:
+def _headers(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
     column = 0
     for role, group in groupby(cell.role for cell in layout.shown):
         for k in range(count := len(list(group))):
@@ -110,7 +107,7 @@ def _headers(sheet: Any, formats: Formats, layout: Layout) -> None:
         sheet.write_comment(layout.HEADER_ROW, column, note, {"x_scale": 2, "y_scale": 0.9})
 
 
-def _columns(formats: Formats, layout: Layout) -> list[StreamedColumn]:
+def _columns(formats: styles.Formats, layout: Layout) -> list[StreamedColumn]:
     columns, above = [], None
     for cell in layout.shown:
         assert cell.expr is not None
@@ -121,7 +118,7 @@ def _columns(formats: Formats, layout: Layout) -> list[StreamedColumn]:
     return columns
 
 
-def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
+def write_compare(book: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
     spec, sheet = layout.spec, book.get_worksheet_by_name(COMPARE)
     header, first, steps = layout.COMPARE_HEADER_ROW, layout.COMPARE_HEADER_ROW + 1, spec.steps
     sheet.write_string(0, 0, "The error at every rate, side by side", formats(styles.TITLE))
@@ -140,7 +137,7 @@ def write_compare(book: Any, formats: Formats, layout: Layout, histories: Sequen
     sheet.set_column(0, 0, 7)
     sheet.set_column(1, len(spec.rates), WIDE)
     sheet.freeze_panes(first, 1)
-    _printing(sheet, header)
+    styles.print_setup(sheet, header)
     insert_comparisons(
         book, sheet, layout, histories, (header, len(spec.rates) + 2), (header + 18, len(spec.rates) + 2)
     )
@@ -163,10 +160,3 @@ def insert_comparisons(
                 range(count), history, rate,
             )  # fmt: skip
         sheet.insert_chart(*place, chart)
-
-
-def _printing(sheet: Any, header: int) -> None:
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(header)
-    sheet.set_paper(9)

@@ -13,7 +13,7 @@ from xlsxwriter.format import Format
 
 from xlbackprop import files
 from xlbackprop.graph.optimizers import RATE
-from xlbackprop.sheet import overview, pages, tables
+from xlbackprop.sheet import overview, pages, styles, tables
 from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
@@ -63,7 +63,7 @@ def _shown_values(layout: Layout) -> dict[str, float]:
     return page_values(layout.page, {RATE: layout.spec.rates[0], **picked})
 
 
-def _formats(book: Any) -> Callable[..., Format]:
+def _formats(book: Any) -> styles.Formats:
     """Formats by their properties, each made once."""
     made: dict[tuple[tuple[str, object], ...], Format] = {}
 

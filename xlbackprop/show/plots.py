@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop import files
+from xlbackprop.sheet.styles import LINE_COLOURS
 from xlbackprop.spec import Spec, gradient_name, total_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers; further lines repeat them with dashes.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999933")
 DASHES = ("-", "--", ":", "-.")
 Series = Sequence[float]
 
@@ -55,7 +54,9 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
         step = diverged(series)
         label = f"η = {rate:g}" + ("" if step is None else f" (diverged at step {step})")
         for axes in (linear, log):
-            axes.plot(_drawable(series), label=label, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2)
+            axes.plot(
+                _drawable(series), label=label, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2
+            )
     _error_axes(linear, errors, log=False)
     _error_axes(log, errors, log=True)
     linear.set_title("linear")
@@ -67,7 +68,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
 
 def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
     figure, (axes,) = _figure(7, 4.2, 1)
-    axes.plot(_drawable(errors), color=COLOURS[0], linewidth=2)
+    axes.plot(_drawable(errors), color=LINE_COLOURS[0], linewidth=2)
     _error_axes(axes, [errors], log=False)
     axes.set_title(f"{spec.title}: η = {rate:g}")
     if (step := diverged(errors)) is not None:
@@ -84,7 +85,7 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
 def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
     figure, (axes,) = _figure(8.5, 4.6, 1, right=0.35 + 1.05 * (1 + (len(series) - 1) // 14) * (len(series) <= 40))
     for k, (name, values) in enumerate(series.items()):
-        axes.plot(_drawable(values), label=name, color=COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
+        axes.plot(_drawable(values), label=name, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
     axes.set_xlabel("step (updates of the weights)")
     axes.set_ylabel({"weights": "weight", "gradients": "gradient of E_total"}[what])
     axes.set_title(f"{spec.title}: {what} at η = {rate:g}")

@@ -113,6 +113,17 @@ def test_what_a_mistake_spoils_in_its_row(small: Path, tmp_path: Path) -> None:
     assert not {"h1", "h2", "a_h2", "w1"} & set(mistake["spoils"])
 
 
+def test_a_lucky_mistake_below_another_is_named_too(small: Path, tmp_path: Path) -> None:
+    """Its cell inherits the first mistake as well; that its own formula is wrong, other inputs show."""
+
+    def change(sheets: dict[str, Worksheet]) -> None:
+        sheets[TABLE]["F8"] = "=F7+$B$3*Y7"
+        sheets[TABLE]["AE10"] = "=(U10-B10)*U10*(1-U10)*K10"  # t1 for t2, which are equal
+
+    report = verify(_changed(small, tmp_path / "x.xlsx", change))
+    assert {(one.cell, one.kind) for one in report.roots} == {("F8", "wrong-formula"), ("AE10", "lucky-formula")}
+
+
 def test_each_inherited_mismatch_is_listed(small: Path, tmp_path: Path) -> None:
     path = _changed(small, tmp_path / "x.xlsx", lambda sheets: sheets[TABLE].__setitem__("F12", "=F11"))
     report = verify(path).as_json()

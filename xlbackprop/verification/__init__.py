@@ -175,12 +175,15 @@ class _Ledger:
                 self._add(mismatch)
 
     def _add(self, mismatch: Mismatch) -> None:
-        """What was said of a cell first stands: a later witness sees its wrong precedents too.
+        """What was said of a cell first stands: the complex step sees its wrong precedents too.
 
-        Only that it is typed is always worth saying.
+        Only that its own formula is wrong, as other inputs show, says more than that it inherits
+        something; and that it is typed is always worth saying.
         """
         place = (mismatch.sheet, mismatch.row, mismatch.column)
-        if place not in self.mismatches or mismatch.kind == "typed-constant":
+        earlier = self.mismatches.get(place)
+        says_more = earlier is not None and earlier.kind == "inherited" and mismatch.kind == "lucky-formula"
+        if earlier is None or says_more or mismatch.kind == "typed-constant":
             self.mismatches[place] = mismatch
 
 

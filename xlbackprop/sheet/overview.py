@@ -112,6 +112,7 @@ def write_network_file(book: Any, formats: styles.Formats, layout: Layout) -> No
     for k, line in enumerate(dumps(layout.spec).splitlines()):
         sheet.write_string(layout.NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))
     sheet.set_column(0, 0, 110)
+    styles.print_setup(sheet)
 
 
 def _cached(value: float) -> float | str:

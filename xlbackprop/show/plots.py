@@ -108,8 +108,9 @@ def _figure(width: float, height: float, panels: int, *, right: float = 0.25) ->
     figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
     panel = figure.subplots(1, panels, squeeze=False)[0]
+    top = 0.75 if panels > 1 else 0.45  # several panels have a title above their own
     # Margins in inches. The layouts that find them draw everything twice.
-    figure.subplots_adjust(0.85 / width, 0.6 / height, 1 - right / width, 1 - 0.75 / height, wspace=0.28)
+    figure.subplots_adjust(0.85 / width, 0.6 / height, 1 - right / width, 1 - top / height, wspace=0.28)
     for axes in panel:
         axes.grid(color="#DDDDDD", linewidth=0.8)
         axes.set_axisbelow(True)

@@ -97,14 +97,15 @@ class Program:
         roles, kept = set(shown), set[str]()
         while True:
             hidden = {cell.name for cell in self if cell.expr and cell.role not in roles} - kept
-            result = self._without(hidden)
+            result = self.without(hidden)
             long = [cell for cell in result if cell.expr and sum(1 for _ in refs(cell.expr)) > MOST_REFS]
             more = {name for cell in long for name in self._deltas(cell.name, hidden)}
             if not more:
                 return result
             kept |= more
 
-    def _without(self, hidden: Collection[str]) -> Program:
+    def without(self, hidden: Collection[str]) -> Program:
+        """The same mathematics with these cells substituted into their users."""
         result, substitutes = Program(), dict[str, Expr]()
         for cell in self:
             expr = cell.expr and substitute(cell.expr, substitutes)

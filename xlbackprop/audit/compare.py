@@ -1,0 +1,203 @@
+"""Compare every formula of a table with what its own precedents imply, in the world where these are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xlbackprop.audit.binding import BoundTable
+from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
+from xlbackprop.audit.formula import Fixed, Lane, Num, Outside, Tree, leaves
+from xlbackprop.audit.network import Network, Variable
+from xlbackprop.audit.world import World, lane_values, meanings
+
+RELATIVE = 1e-9
+ABSOLUTE = 1e-13  # of what is 0 but for rounding; quantities of the world are about 1
+
+Steps = list[int]
+
+
+def agree(found: Array, right: Array) -> Array:
+    """Where two arrays hold the same numbers."""
+    return np.abs(found - right) <= RELATIVE * np.abs(right) + ABSOLUTE  # nan agrees with nothing
+
+
+@dataclass
+class Comparison:
+    """`wrong[lane]`: for each formula that is wrong, the steps at which it is."""
+
+    network: Network
+    world: World
+    wrong: dict[int, dict[Tree, Steps]] = field(default_factory=dict)
+    spoiled: dict[int, set[int]] = field(default_factory=dict)  # by a wrong helper: its lane, and the lanes that use it
+    means: dict[int, str] = field(default_factory=dict)  # of a helper
+    unknown: dict[tuple[int, int], str] = field(default_factory=dict)  # functions that we do not know, by lane and step
+
+    @property
+    def count(self) -> float:
+        """How many lanes are wrong, a lane in part counted in part."""
+        return sum(
+            sum(len(steps) for steps in groups.values()) / max(1, self.world.steps) for groups in self.wrong.values()
+        )
+
+
+class Comparing:
+    def __init__(self, bound: BoundTable, network: Network, actual: Callable[[Tree], float]) -> None:
+        self.bound, self.network, self._actual = bound, network, actual
+        self.world = World(network, bound.steps)
+        self.right = lane_values(self.world)
+        self._helpers: dict[int, Array] = {}
+        self._evaluating: set[int] = set()
+        self.result = Comparison(network, self.world)
+
+    def run(self) -> Comparison:
+        for lane in list(self.right):
+            for form, steps in self.bound.groups(lane).items():
+                if not isinstance(form, (float, str)) and form is not None and not self.is_given(lane):
+                    self._compare(lane, form, steps, self.expected(lane))
+        self._blame_helpers()
+        return self.result
+
+    def is_given(self, lane: int) -> bool:
+        """Whether a lane is an input or a target, typed or copied from the row above."""
+        network = self.network
+        given = {*network.inputs.values(), *(one.target for one in network.outputs), network.rate}
+        given |= {one.variable for one in network.parameters.values() if not one.trained}
+        return Lane(lane) in given
+
+    def expected(self, lane: int) -> Array:
+        """What a lane's formulas should give: for a parameter what the update of the step before implies."""
+        right = self.right[lane]
+        for parameter in self.network.parameters.values():
+            if parameter.variable == Lane(lane):
+                after = self.world.next_value(parameter.name)
+                return np.concatenate([right[:, :1], after[:, :-1]], axis=1)
+        return right
+
+    def _compare(self, lane: int, form: Tree, steps: Steps, right: Array) -> None:
+        if self._is_parameter(lane):
+            steps = [step for step in steps if step > 0]  # the first value is where training starts
+            if not steps:
+                return
+        try:
+            found = self.value(form, steps)
+        except UnknownFunction as unknown:
+            self.result.unknown.update({(lane, step): str(unknown) for step in steps})
+            return
+        good = agree(found, right[:, steps]).all(axis=0)
+        if not good.all():
+            self.result.wrong.setdefault(lane, {})[form] = [
+                step for step, ok in zip(steps, np.broadcast_to(good, len(steps))) if not ok
+            ]
+
+    def _is_parameter(self, lane: int) -> bool:
+        return any(one.variable == Lane(lane) for one in self.network.parameters.values())
+
+    # Values of formulas in the world.
+
+    def value(self, form: Tree, steps: Steps, other: dict[int, Array] | None = None) -> Array:
+        """The formula's value at these steps, (draws, steps); `other` has other values for some lanes."""
+        index = np.array(steps)
+
+        def look(leaf: Tree) -> Array:
+            match leaf:
+                case Lane(lane, offset):
+                    return self.lane_values(lane, other)[:, index + offset]
+                case Fixed(lane, step):
+                    return self.lane_values(lane, other)[:, [step]]
+                case Outside():
+                    return self.outside(leaf)
+            return np.full((1, 1), np.nan)
+
+        found = evaluate(form, look)
+        return np.broadcast_to(found, (self.world.draws, len(steps)))
+
+    def outside(self, leaf: Variable) -> Array:
+        """A cell outside the table, (draws, 1): drawn where the network knows it, else as it stands."""
+        drawn = self.world.given.get(leaf)
+        if drawn is None:
+            value = leaf.value if isinstance(leaf, Num) else self._actual(leaf)
+            drawn = np.full((self.world.draws, 1), value)
+        return drawn
+
+    def lane_values(self, lane: int, other: dict[int, Array] | None = None) -> Array:
+        if other and lane in other:
+            return other[lane]
+        if lane in self.right:
+            return self.right[lane]
+        if lane not in self._helpers:
+            self._helpers[lane] = self._helper(lane)
+        return self._helpers[lane]
+
+    def _helper(self, lane: int) -> Array:
+        """A column of no known meaning, as its own formulas make it of right precedents."""
+        values = np.full((self.world.draws, self.bound.steps), np.nan)
+        if lane in self._evaluating:  # circular
+            return values
+        self._evaluating.add(lane)
+        for step, content in enumerate(self.bound.contents[lane]):
+            if isinstance(content, float):
+                values[:, step] = content
+            elif content is None:
+                values[:, step] = 0.0
+        for form, steps in self.bound.groups(lane).items():
+            if form is not None and not isinstance(form, (float, str)):
+                try:
+                    values[:, steps] = self.value(form, steps)
+                except UnknownFunction as unknown:
+                    self.result.unknown.update({(lane, step): str(unknown) for step in steps})
+        self._evaluating.discard(lane)
+        return values
+
+    # A wrong helper: its users' formulas are right once it holds what they need.
+
+    def _blame_helpers(self) -> None:
+        users: dict[int, set[int]] = {}
+        for lane, groups in self.result.wrong.items():
+            for form in groups:
+                for helper in self._helpers_of(form):
+                    users.setdefault(helper, set()).add(lane)
+        if not users:
+            return
+        known = meanings(self.world)
+        for helper in sorted(users, key=lambda one: (-len(users[one]), one)):
+            waiting = {lane for lane in users[helper] if lane in self.result.wrong}
+            found = self._meaning(helper, waiting, known)
+            if found is None:
+                continue
+            name, cured = found
+            right = known[name]
+            for lane in cured:
+                del self.result.wrong[lane]
+            self.right[helper] = right
+            self.result.means[helper] = name
+            self.result.spoiled[helper] = cured
+            for form, steps in self.bound.groups(helper).items():
+                if form is not None and not isinstance(form, (float, str)):
+                    self._compare(helper, form, steps, right)
+
+    def _helpers_of(self, form: Tree) -> set[int]:
+        found = {leaf.lane for leaf in leaves(form) if isinstance(leaf, (Lane, Fixed))}
+        return found & set(self.network.helpers)
+
+    def _meaning(self, helper: int, users: set[int], known: dict[str, Array]) -> tuple[str, set[int]] | None:
+        """What the helper should hold so that its users are right: the meaning that cures the most of them."""
+        best: tuple[str, set[int]] | None = None
+        own = self.lane_values(helper)
+        label = self.bound.table.columns[helper].read.quantity
+        for name, right in known.items():
+            if agree(own, right).all():
+                continue
+            cured = {lane for lane in users if self._is_cured(lane, helper, right)}
+            if cured and (best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)):
+                best = name, cured
+        return best
+
+    def _is_cured(self, lane: int, helper: int, right: Array) -> bool:
+        expected = self.expected(lane)
+        for form, steps in self.result.wrong[lane].items():
+            if not agree(self.value(form, steps, {helper: right}), expected[:, steps]).all():
+                return False
+        return True

@@ -1,0 +1,74 @@
+"""Which network explains a table with the fewest wrong cells, where its formulas contradict each other.
+
+A table whose errors lack the 1/2 and whose gradients have none either can be right with another
+loss, or wrong in two columns, or in eight. The explanation that leaves the least wrong is believed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from xlbackprop.audit.compare import Comparing, Comparison
+from xlbackprop.audit.formula import Lane, Tree
+from xlbackprop.audit.functions import LOSSES
+from xlbackprop.audit.infer import Lanes, infer
+from xlbackprop.audit.losses import loss_of
+from xlbackprop.audit.network import Network
+from xlbackprop.audit.world import CONVENTIONS
+
+_PREFERENCE = 1e-6  # among explanations of the same number, the more usual one
+
+
+def best_network(lanes: Lanes, actual: Callable[[Tree], float]) -> Network:
+    """The network of a table, its loss and its conventions chosen so that the least is wrong."""
+    network = infer(lanes)
+    if not network.outputs or not network.units:
+        return network
+    read = _read_loss(lanes, network)
+    first = replace(network, loss=read or network.loss)
+    best = _compared(lanes, first, actual)
+    if not best.wrong:
+        return first
+    found, chosen = best.count, first
+    for k, other in enumerate(_others(first)):
+        result = _compared(lanes, other, actual)
+        if result.count + _PREFERENCE * (k + 1) < found - 0.5:
+            found, chosen = result.count, other
+    return chosen
+
+
+def _compared(lanes: Lanes, network: Network, actual: Callable[[Tree], float]) -> Comparison:
+    return Comparing(lanes.bound, network, actual).run()
+
+
+def _others(network: Network) -> Iterator[Network]:
+    """The same network with another loss, a mean for the sum, other contents of the gradients' columns, other activations."""
+    count = len(network.outputs)
+    scales = dict.fromkeys((1.0, 1.0 / count, 0.5))
+    for loss in LOSSES:
+        for scale in scales:
+            for convention in CONVENTIONS:
+                if (loss, scale, convention) != (network.loss, network.scale, network.convention):
+                    yield replace(network, loss=loss, scale=scale, convention=convention)
+    for layer in range(len(network.activations)):
+        for activation in ("sigmoid", "tanh", "relu", "identity"):
+            if activation != network.activations[layer]:
+                changed = [activation if k == layer else one for k, one in enumerate(network.activations)]
+                yield replace(network, activations=changed)
+
+
+def _read_loss(lanes: Lanes, network: Network) -> str | None:
+    """The loss that most error lanes are, by their own formulas."""
+    found: Counter[str] = Counter()
+    for output in network.outputs:
+        unit = network.units[output.unit]
+        signal = unit.a if unit.a is not None else unit.z
+        lane = output.error if output.error is not None else network.total if len(network.outputs) == 1 else None
+        form = lanes.forms[lane] if lane is not None else None
+        if form is not None and signal is not None:
+            name = loss_of(form, output.target, Lane(signal))
+            if name is not None:
+                found[name] += 1
+    return max(found, key=lambda name: found[name]) if found else None

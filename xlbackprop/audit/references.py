@@ -1,0 +1,120 @@
+"""The formulas of a workbook as trees, and the cells that they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xlbackprop.audit.book import Book
+from xlbackprop.audit.cells import Formula, Sheet
+from xlbackprop.audit.formula import Area, Call, Field, FormulaError, Name, Ref, Tree, parse
+from xlbackprop.audit.formula import leaves as leaves_of
+
+Place = tuple[int, int]
+
+
+class Formulas:
+    """Parses each distinct text once; a shared formula is one text for all its cells."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self._trees: dict[str, Tree | FormulaError] = {}
+        self._refs: dict[str, tuple[Tree, ...]] = {}
+        self._names = {name.lower(): text for name, text in book.names.items()}
+        self._list_objects = {name.lower(): one for name, one in book.list_objects.items()}
+
+    def tree(self, formula: Formula) -> Tree:
+        """Raises FormulaError."""
+        found = self._trees.get(formula.text)
+        if found is None:
+            try:
+                found = parse(formula.text)
+            except (FormulaError, RecursionError) as error:
+                found = error if isinstance(error, FormulaError) else FormulaError("is nested too deep")
+            self._trees[formula.text] = found
+        if isinstance(found, FormulaError):
+            raise found
+        return found
+
+    def near(self, sheet: Sheet, place: Place) -> list[Place]:
+        """The cells of the same sheet that a cell's formula refers to; of a range its ends."""
+        formula = sheet.cells[place].formula
+        if formula is None:
+            return []
+        if (refs := self._refs.get(formula.text)) is None:
+            try:
+                refs = tuple(self._plain(self.tree(formula)))
+            except FormulaError:
+                refs = ()
+            self._refs[formula.text] = refs
+        result = []
+        for one in refs:
+            if isinstance(one, Field):
+                if (found := self.field(one, sheet.name, place)) is not None and found[1:] != (-1, -1):
+                    result.append(found)
+            elif isinstance(one, Ref) and (one.sheet is None or one.sheet == sheet.name) and one.row >= 0:
+                result.append(moved(one, formula, place))
+        return result
+
+    def _plain(self, tree: Tree) -> Iterator[Tree]:
+        for leaf in leaves_of(tree):
+            if isinstance(leaf, Area):
+                yield leaf.first
+                yield leaf.last
+            else:
+                yield leaf
+
+    def name(self, text: str, sheet: str) -> Tree | None:
+        """What a defined name stands for: a cell, a range or a number; None if it is not defined."""
+        found = self._names.get(f"{sheet}!{text}".lower(), self._names.get(text.lower()))
+        if found is None:
+            return None
+        try:
+            return parse(found.removeprefix("="))
+        except FormulaError:
+            return None
+
+    def field(self, one: Field, sheet: str, place: Place) -> Place | None:
+        """The cell in the formula's own row that a structured reference means."""
+        table = self._list_objects.get(one.table.lower()) if one.table else self._around(sheet, place)
+        if table is None or not one.this_row or table.sheet != sheet:
+            return None
+        names = [_folded(name) for name in table.columns]
+        if _folded(one.column) not in names:
+            return None
+        return place[0], table.first_column + names.index(_folded(one.column))
+
+    def field_area(self, one: Field, sheet: str, place: Place) -> tuple[str, Place, Place] | None:
+        """The whole column that a structured reference means, without header and totals."""
+        table = self._list_objects.get(one.table.lower()) if one.table else self._around(sheet, place)
+        if table is None:
+            return None
+        names = [_folded(name) for name in table.columns]
+        if _folded(one.column) not in names:
+            return None
+        column = table.first_column + names.index(_folded(one.column))
+        return (
+            table.sheet,
+            (table.first_row + table.header_rows, column),
+            (table.last_row - table.totals_rows, column),
+        )
+
+    def _around(self, sheet: str, place: Place):  # type: ignore[no-untyped-def]
+        for one in self._list_objects.values():
+            if one.sheet == sheet and one.first_row <= place[0] <= one.last_row:
+                if one.first_column <= place[1] <= one.last_column:
+                    return one
+        return None
+
+
+def moved(ref: Ref, formula: Formula, place: Place) -> Place:
+    """Where a reference points when its formula stands at `place`."""
+    row = ref.row if ref.row_fixed else ref.row + place[0] - formula.row
+    column = ref.column if ref.column_fixed else ref.column + place[1] - formula.column
+    return row, column
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+__all__ = ["Call", "Formulas", "moved"]

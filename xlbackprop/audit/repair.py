@@ -1,0 +1,396 @@
+"""Search the smallest change that makes a wrong formula right, in its author's own way of writing.
+
+At each node of the formula's tree stands a value. Every value that the node could have instead
+(another cell, the sign changed, a factor more or less, another operator) makes a row of a matrix,
+and the formula is evaluated once for all rows: those that give the right numbers are repairs. The
+world's numbers are random, so what fits them all is right, and not right by luck.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from xlbackprop.audit.compare import ABSOLUTE, agree
+from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
+from xlbackprop.audit.formula import (
+    Block,
+    Call,
+    Fixed,
+    FormulaError,
+    Lane,
+    Num,
+    Outside,
+    Token,
+    Tree,
+    assemble,
+    to_tokens,
+)
+
+Path = tuple[int, ...]  # which argument, of which argument, ...
+
+_MOST_NODES = 160
+_MOST_TOKENS = 120
+_MOST_FIRST = 40  # first changes of two that are tried
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`before` became `after` at `times` places; `how` is the kind of change, in the words of `_changes`."""
+
+    how: str
+    before: Tree
+    after: Tree
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    tree: Tree
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Ways to change a node alike: a row of values for each, and how to build what stands there then."""
+
+    how: str
+    values: Array
+    build: Callable[[int], Tree]
+
+
+class Search:
+    """Repairs of formulas of one lane: `look` gives a leaf's numbers, (points,), and `right` the lane's.
+
+    `quantities` are the leaves that may belong in a formula, `parts` the terms of the right one.
+    """
+
+    def __init__(
+        self, look: Callable[[Tree], Array], right: Array, quantities: Iterable[Tree], parts: Iterable[Tree] = ()
+    ) -> None:
+        self.look, self.right = look, right
+        self.quantities, self.parts = list(quantities), list(parts)
+        self._others = self._rows(self.quantities)
+        self._terms = self._rows(self.parts)
+        self._numbers: dict[Tree, float] = {}  # of leaves, at the first point
+
+    def _rows(self, trees: list[Tree]) -> Array:
+        rows = [np.broadcast_to(evaluate(tree, self.look), self.right.shape) for tree in trees]
+        return np.array(rows) if rows else np.empty((0, *self.right.shape))
+
+    def is_right(self, tree: Tree) -> bool:
+        try:
+            quick = _quick(tree, self._number)
+            if quick is not None and not abs(quick - self.right[0]) <= 1e-6 * abs(self.right[0]) + ABSOLUTE:
+                return False
+            return bool(agree(self._evaluate(tree, {}), self.right).all())
+        except UnknownFunction:
+            return False
+
+    def _number(self, leaf: Tree) -> float:
+        if (found := self._numbers.get(leaf)) is None:
+            found = self._numbers[leaf] = float(np.broadcast_to(self.look(leaf), self.right.shape)[0])
+        return found
+
+    def single(self, tree: Tree) -> Iterator[Repair]:
+        """Repairs by one change, at one node or at all places where the same stands."""
+        places: dict[Tree, list[Path]] = {}
+        for path in list(_paths(tree))[:_MOST_NODES]:
+            places.setdefault(_at(tree, path), []).append(path)
+        for node, where in places.items():
+            changes = list(self._changes(node))
+            if changes:
+                matrix = np.concatenate([one.values for one in changes])
+                for chosen in _choices(where):
+                    yield from self._fitting(tree, node, chosen, changes, matrix)
+
+    def _fitting(
+        self, tree: Tree, node: Tree, where: list[Path], changes: list[_Changes], matrix: Array
+    ) -> Iterator[Repair]:
+        try:
+            found = self._evaluate(tree, dict.fromkeys(where, matrix))
+        except UnknownFunction:
+            return
+        good = agree(np.broadcast_to(found, matrix.shape), self.right).all(axis=1)
+        if not good.any():
+            return
+        start = 0
+        for change in changes:
+            for k in np.flatnonzero(good[start : start + len(change.values)]):
+                after = change.build(int(k))
+                if after != node:
+                    yield Repair(replaced(tree, where, after), (Edit(change.how, node, after, len(where)),))
+            start += len(change.values)
+
+    def _evaluate(self, tree: Tree, fixed: dict[Path, Array]) -> Array:
+        """The value with the nodes at some paths given."""
+        if not fixed:
+            return np.broadcast_to(evaluate(tree, self.look), self.right.shape)
+        mark = Lane(-1, 0)
+        matrix = next(iter(fixed.values()))
+        marked = replaced(tree, list(fixed), mark)
+        return evaluate(marked, lambda leaf: matrix if leaf == mark else self.look(leaf))
+
+    def _changes(self, node: Tree) -> Iterator[_Changes]:
+        """What could stand in a node's place."""
+        try:
+            value = np.asarray(self._evaluate(node, {}))
+        except UnknownFunction:
+            return
+        quantities, others, is_leaf = self.quantities, self._others, not isinstance(node, Call)
+        if is_leaf:
+            yield _Changes("reference", others, quantities.__getitem__)
+        else:
+            yield from self._operators(node)
+        yield _Changes("sign", -value[None], lambda k: node.args[0] if _is_neg(node) else Call("neg", (node,)))  # type: ignore[union-attr]
+        factors = (2.0, 0.5, *self.scales)
+        yield _Changes(
+            "constant",
+            np.array([value * factor for factor in factors]),
+            lambda k: Call("*", (Num(factors[k]), node)),
+        )
+        if isinstance(node, Num):
+            return
+        yield _Changes("factor", value * others, lambda k: _product(node, quantities[k]))
+        yield _Changes("factor", value * (1 - others), lambda k: _product(node, _rest(quantities[k])))
+        yield _Changes(
+            "factor",
+            value * others * (1 - others),
+            lambda k: _product(_product(node, quantities[k]), _rest(quantities[k])),
+        )
+        yield _Changes("factor", value * (1 - others**2), lambda k: _product(node, _rest(Call("^", (quantities[k], Num(2))))))
+        yield _Changes("mask", value * (others > 0), lambda k: _product(node, _mask(quantities[k])))
+        yield _Changes("term", value + others, lambda k: Call("+", (node, quantities[k])))
+        yield _Changes("extra term", value - others, lambda k: Call("-", (node, quantities[k])))
+        if is_leaf:
+            yield _Changes("complement", 1 - others, lambda k: _rest(quantities[k]))
+        else:
+            yield _Changes("quotient", value / others, lambda k: Call("/", (node, quantities[k])))
+            yield _Changes("another", self._terms, self.parts.__getitem__)
+        yield _Changes("weighted term", value + self._terms, lambda k: Call("+", (node, self.parts[k])))
+        yield _Changes("factor", value * self._terms, lambda k: _product(node, self.parts[k]))
+
+    scales: tuple[float, ...] = ()  # numbers that a mean may divide by, or a sum may lack
+
+    def _operators(self, node: Call) -> Iterator[_Changes]:
+        match node:
+            case Call("^", (Call("neg", (inner,)), power)):
+                value = np.asarray(self._evaluate(Call("neg", (Call("^", (inner, power)),)), {}))
+                yield _Changes("minus square", value[None], lambda k: Call("neg", (Call("^", (inner, power)),)))
+            case Call("LOG" | "LOG10", (inner,)):
+                value = np.asarray(self._evaluate(Call("LN", (inner,)), {}))
+                yield _Changes("logarithm", value[None], lambda k: Call("LN", (inner,)))
+            case Call("AVERAGE" | "SUM" | "MAX" | "MIN" as name, args):
+                other = Call({"AVERAGE": "SUM", "SUM": "AVERAGE", "MAX": "MIN", "MIN": "MAX"}[name], args)
+                value = np.asarray(self._evaluate(other, {}))
+                how = "average" if name in ("AVERAGE", "SUM") else "operator"
+                yield _Changes(how, value[None], lambda k: other)
+        if node.name not in ("+", "-", "*", "/"):
+            return
+        left, right = (np.asarray(self._evaluate(arg, {})) for arg in node.args)
+        with np.errstate(all="ignore"):
+            results = {"+": left + right, "-": left - right, "*": left * right, "/": left / right}
+        for sign in results:
+            if sign != node.name:
+                yield _Changes(
+                    _operator(node.name, sign), results[sign][None], lambda k, sign=sign: Call(sign, node.args)  # type: ignore[misc]
+                )
+        if node.name in ("+", "-"):
+            yield _Changes("sign", (right - left)[None], lambda k: Call("-", (node.args[1], node.args[0])))
+        yield _Changes("power", (results[node.name] ** 2)[None], lambda k: Call("^", (node, Num(2))))
+        how = "extra factor" if node.name in ("*", "/") else "extra term"
+        yield _Changes(how, np.array([left, right]), lambda k: node.args[k])
+
+    # Parentheses: one pair more, or one pair elsewhere.
+
+    def parentheses(self, tree: Tree) -> Iterator[Repair]:
+        for form, how in _bracketed(to_tokens(tree)):
+            if form != tree and self.is_right(form):
+                yield Repair(form, (Edit(how, tree, form),))
+
+    # Two changes, of which the first is one that people make throughout a formula.
+
+    def double(self, tree: Tree, rank: Callable[[Tree, Tree], int]) -> Iterator[Repair]:
+        """`rank` says how likely people take one leaf for another: 0 is likeliest, 3 is not to be tried."""
+        first = sorted(self._throughout(tree, rank), key=lambda one: one[0])
+        for likely, edit, changed in first[:_MOST_FIRST]:
+            for repair in self.single(changed):
+                yield Repair(repair.tree, (edit, *repair.edits))
+            for repair in self.parentheses(changed) if likely == 0 else ():
+                yield Repair(repair.tree, (edit, *repair.edits))
+
+    def _throughout(self, tree: Tree, rank: Callable[[Tree, Tree], int]) -> Iterator[tuple[int, Edit, Tree]]:
+        places: dict[Tree, list[Path]] = {}
+        likes: dict[tuple[str, ...], list[Path]] = {}
+        for path in list(_paths(tree))[:_MOST_NODES]:
+            node = _at(tree, path)
+            if not isinstance(node, (Call, Num)):
+                places.setdefault(node, []).append(path)
+            elif isinstance(node, Call) and len(node.args) == 2 and not any(isinstance(arg, Call) for arg in node.args):
+                likes.setdefault((node.name, *("leaf" if isinstance(arg, Lane) else "" for arg in node.args)), []).append(path)
+        for (name, *_), where in likes.items():
+            for sign in ("+", "-", "*"):
+                if name in ("+", "-", "*", "/") and sign != name:
+                    changed = tree
+                    for path in where:
+                        old = _at(changed, path)
+                        assert isinstance(old, Call)
+                        changed = replaced(changed, [path], Call(sign, old.args))
+                    before = _at(tree, where[0])
+                    yield 1, Edit(_operator(name, sign), before, _at(changed, where[0]), len(where)), changed
+        for node, where in places.items():
+            for one in self.quantities:
+                if one != node and (likely := rank(node, one)) < 3:
+                    yield likely, Edit("reference", node, one, len(where)), replaced(tree, where, one)
+
+
+def _quick(tree: Tree, number: Callable[[Tree], float]) -> float | None:
+    """The value at one point where the tree is arithmetic; None where it is more."""
+    if isinstance(tree, Num):
+        return tree.value
+    if isinstance(tree, Call):
+        values = [_quick(arg, number) for arg in tree.args]
+        if None in values or len(values) not in (1, 2):
+            return None
+        x, y = values[0], values[-1]
+        assert x is not None and y is not None
+        match tree.name:
+            case "+":
+                return x + y
+            case "-":
+                return x - y
+            case "*":
+                return x * y
+            case "/":
+                return x / y if y else math.nan
+            case "neg":
+                return -x
+            case "^" if y == 2:
+                return x * x
+        return None
+    return None if isinstance(tree, Block) else number(tree)
+
+
+def _is_neg(node: Tree) -> bool:
+    return isinstance(node, Call) and node.name == "neg"
+
+
+def _rest(leaf: Tree) -> Call:
+    return Call("-", (Num(1), leaf))
+
+
+def _mask(leaf: Tree) -> Call:
+    return Call("IF", (Call(">", (leaf, Num(0))), Num(1), Num(0)))
+
+
+def _choices(where: list[Path]) -> Iterator[list[Path]]:
+    """Each place alone, all places, and pairs side by side, as in a*(1-a)."""
+    for path in where:
+        yield [path]
+    if len(where) > 1:
+        yield where
+    if len(where) > 2:
+        for first, second in zip(where, where[1:]):
+            yield [first, second]
+    if len(where) > 3:
+        yield where[:-1]
+        yield where[1:]
+
+
+def _operator(before: str, after: str) -> str:
+    return "operator+-" if {before, after} == {"+", "-"} else "operator"
+
+
+def _product(node: Tree, factor: Tree) -> Call:
+    return Call("*", (node, factor))
+
+
+def _paths(tree: Tree, here: Path = ()) -> Iterator[Path]:
+    yield here
+    if isinstance(tree, Call):
+        for k, arg in enumerate(tree.args):
+            yield from _paths(arg, (*here, k))
+    elif isinstance(tree, Block):
+        for k, arg in enumerate(tree.cells[:64]):
+            yield from _paths(arg, (*here, k))
+
+
+def _at(tree: Tree, path: Path) -> Tree:
+    for k in path:
+        tree = tree.args[k] if isinstance(tree, Call) else tree.cells[k]  # type: ignore[union-attr]
+    return tree
+
+
+def replaced(tree: Tree, where: list[Path], new: Tree) -> Tree:
+    for path in where:
+        tree = _replace(tree, path, new)
+    return tree
+
+
+def _replace(tree: Tree, path: Path, new: Tree) -> Tree:
+    if not path:
+        return new
+    if isinstance(tree, Block):
+        cells = tuple(_replace(cell, path[1:], new) if k == path[0] else cell for k, cell in enumerate(tree.cells))
+        return Block(cells, tree.columns)
+    assert isinstance(tree, Call)
+    return Call(tree.name, tuple(_replace(arg, path[1:], new) if k == path[0] else arg for k, arg in enumerate(tree.args)))
+
+
+def _bracketed(tokens: list[Token]) -> Iterator[tuple[Tree, str]]:
+    """The formula with one pair of brackets more, less, or moved."""
+    if len(tokens) > _MOST_TOKENS:
+        return
+    yield from _with_pair(tokens, "missing parentheses")
+    for first, last in _pairs(tokens):
+        inner = [*tokens[:first], *tokens[first + 1 : last], *tokens[last + 1 :]]
+        if (tree := _assembled(inner)) is not None:
+            yield tree, "extra parentheses"
+        yield from _with_pair(inner, "misplaced parentheses")
+
+
+def _with_pair(tokens: list[Token], how: str) -> Iterator[tuple[Tree, str]]:
+    starts = [k for k, token in enumerate(tokens) if token in ("(", "-") or not isinstance(token, str) or token[-1] == "("]
+    ends = [k for k, token in enumerate(tokens) if token == ")" or not isinstance(token, str)]
+    for first in starts:
+        for last in ends:
+            if last > first + 1 and _balanced(tokens[first : last + 1]):
+                tree = _assembled([*tokens[:first], "(", *tokens[first : last + 1], ")", *tokens[last + 1 :]])
+                if tree is not None:
+                    yield tree, how
+
+
+def _balanced(tokens: list[Token]) -> bool:
+    depth = 0
+    for token in tokens:
+        depth += (token == "(") - (token == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _pairs(tokens: list[Token]) -> Iterator[tuple[int, int]]:
+    """Where brackets open and close, those of functions left out."""
+    waiting: list[int] = []
+    for k, token in enumerate(tokens):
+        if token == "(":
+            waiting.append(k)
+        elif token == ")":
+            first = waiting.pop()
+            before = tokens[first - 1] if first else ""
+            if not (isinstance(before, str) and len(before) > 1 and before.endswith("(")):
+                yield first, k
+
+
+def _assembled(tokens: list[Token]) -> Tree | None:
+    try:
+        return assemble(tokens)
+    except FormulaError:
+        return None
+
+
+__all__ = ["Edit", "Fixed", "Outside", "Repair", "Search"]

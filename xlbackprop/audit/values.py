@@ -1,0 +1,57 @@
+"""The numbers that stand in the sheet now: recalculated from disk, and where they are not, the file's own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xlbackprop.audit.book import Book
+from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.errors import EngineError, WorkbookError
+
+Value = float | str | bool | None
+
+
+@dataclass
+class Values:
+    """`carried` lists the cells whose value is the file's, because the calculator has none, with its reason."""
+
+    book: Book
+    recalculated: Recalculated | None
+    carried: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    _columns: dict[tuple[str, int], list[Value]] = field(default_factory=dict)
+
+    def at(self, sheet: str, row: int, column: int) -> Value:
+        """The value of a cell; an error as its text."""
+        cell = self.book.sheets[sheet].cells.get((row, column)) if sheet in self.book.sheets else None
+        if cell is None:
+            return None
+        if cell.formula is None or self.recalculated is None:
+            return cell.value
+        found = self._column(sheet, column)[row]
+        if isinstance(found, str) and found.startswith("#") and isinstance(cell.value, float):
+            self.carried[sheet, row, column] = found
+            return cell.value
+        return found
+
+    def number(self, sheet: str, row: int, column: int) -> float:
+        """The same as a number: 0 for a blank, nan for a text or an error."""
+        value = self.at(sheet, row, column)
+        return 0.0 if value is None else float(value) if isinstance(value, (float, int)) else math.nan
+
+    def _column(self, sheet: str, column: int) -> list[Value]:
+        key = sheet, column
+        if key not in self._columns:
+            assert self.recalculated is not None
+            last = max(row for row, c in self.book.sheets[sheet].cells if c == column)
+            self._columns[key] = self.recalculated.column(sheet, 0, column, last + 1)
+        return self._columns[key]
+
+
+def recalculated(path: Path, book: Book, engine: Engine) -> tuple[Values, str]:
+    """The values, and why there are no recalculated ones where the calculator fails."""
+    try:
+        return Values(book, engine.recalculate(path)), ""
+    except (WorkbookError, EngineError) as error:
+        return Values(book, None), str(error)

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xlbackprop.audit.report import Audit as Audit
+    from xlbackprop.checking import verify as verify
     from xlbackprop.errors import EngineError as EngineError
     from xlbackprop.errors import NetworkError as NetworkError
     from xlbackprop.errors import OutputError as OutputError
@@ -28,11 +30,11 @@ if TYPE_CHECKING:
     from xlbackprop.show.plots import plot as plot
     from xlbackprop.spec import Spec as Spec
     from xlbackprop.verification import Report as Report
-    from xlbackprop.verification import verify as verify
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audit": "audit.report",
     "EngineError": "errors",
     "NetworkError": "errors",
     "OutputError": "errors",
@@ -47,7 +49,7 @@ _HOMES = {
     "plot": "show.plots",
     "run": "job",
     "templates": "networks",
-    "verify": "verification",
+    "verify": "checking",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604, the keys are text
 

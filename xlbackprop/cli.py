@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ class _Rates(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return tuple(float(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers; write them as 0.1,0.2", param, ctx)
+
+
+class _Place(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    name = "quantity=column"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        quantity, equals, place = value.partition("=")
+        if not (quantity.strip() and equals and place.strip()):
+            self.fail(f'{value!r} is not a quantity and its column; write --map "w1=E"', param, ctx)
+        return quantity.strip(), place.strip()
 
 
 def _network(command: Callable[..., None]) -> Callable[..., None]:
@@ -128,40 +139,62 @@ def build(network: str, rates: Any, steps: Any, style: Any, folder: Path) -> Non
 @main.command()
 @click.argument("workbooks", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print an object for each workbook, for programs.")
-@click.option("--network", help="The network, where the workbook does not carry its own: a name or a .toml file.")
+@click.option(
+    "--map", "mapping", multiple=True, type=_Place(), metavar="QUANTITY=COLUMN",
+    help='Where a quantity stands, if its label does not say: --map "w1=E". May be repeated.',
+)  # fmt: skip
+@click.option("--annotate", is_flag=True, help="Write a copy with the wrong cells marked, or a page about them.")
+@click.option("--network", help="The network, where a workbook of ours lost its own: a name or a .toml file.")
+@click.option("--limit-seconds", default=120.0, show_default=True, help="The most time that a file may take.")
+@click.option("--limit-megabytes", default=2048, show_default=True, help="The most memory that a file may take.")
 @_ENGINE
-def verify(workbooks: tuple[Path, ...], as_json: bool, network: str | None, engine: str) -> None:
-    """Recalculate workbooks and check every cell. Exit 0: all correct; 1: something is wrong.
+@_FOLDER
+def verify(
+    workbooks: tuple[Path, ...], as_json: bool, mapping: Any, annotate: bool, network: str | None,
+    limit_seconds: float, limit_megabytes: int, engine: str, folder: Path,
+) -> None:  # fmt: skip
+    """Recalculate workbooks, ours or anybody's, and name each wrong cell and its mistake.
+
+    Takes files and folders. Exit 0: all correct; 1: something is wrong; 2: a file cannot be read.
 
     \b
-    Example: xlbackprop verify output/era-s6.xlsx --json
+    Example: xlbackprop verify theirs.xlsx submissions/ --json
     """
+    from xlbackprop import checking
+    from xlbackprop.crowd import Limits
     from xlbackprop.networks import load
-    from xlbackprop.verification import verify as verify_workbook
 
-    spec = None if network is None else load(network)
-    results, status = [], 0
-    for path in workbooks:
-        try:
-            with _Progress() as progress:
-                report = verify_workbook(path, engine=engine, network=spec, progress=progress)
-        except XlbackpropError as error:
-            if len(workbooks) == 1 and not as_json:
-                raise
-            status = 2
-            results.append({"workbook": str(path), "verdict": "unreadable", "engine": engine, "says": str(error)})
-            if not as_json:
-                click.echo(f"Error: {error}", err=True)
-            continue
-        status = max(status, int(not report.correct))
-        results.append(report.as_json())
-        if not as_json:
-            click.echo(report.as_text())
+    options = checking.Options(
+        engine=engine,
+        network=None if network is None else load(network),
+        mapping=dict(mapping),
+        annotated=folder if annotate else None,
+        limits=Limits(limit_seconds, limit_megabytes),
+    )
+    paths = checking.workbooks(workbooks)
+    verdicts: Counter[str] = Counter()
+    objects: list[dict[str, Any]] = []
+    with _Progress() as progress:
+        progress("verifying")
+        for outcome in checking.verify_all(paths, options):
+            verdicts[outcome.verdict] += 1
+            objects += [outcome.json] if as_json else []
+            progress.clear()
+            if outcome.verdict == "unreadable":
+                click.echo(f"Error: {outcome.text}", err=True)
+            elif not as_json:
+                click.echo(outcome.text)
+            if outcome.annotated:
+                click.echo(f"  {outcome.annotated}", err=as_json)
+            progress(f"verifying, {verdicts.total()} of {len(paths)}")
     if as_json:
         click.echo(
-            json.dumps(results[0] if len(results) == 1 else results, indent=2, ensure_ascii=False, allow_nan=False)
+            json.dumps(objects[0] if len(objects) == 1 else objects, indent=2, ensure_ascii=False, allow_nan=False)
         )
-    sys.exit(status)
+    elif len(paths) > 1:
+        counted = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+        click.echo(f"{len(paths):,} workbooks: {counted}")
+    sys.exit(2 if verdicts["unreadable"] else 1 if verdicts["wrong"] or verdicts["not live"] else 0)
 
 
 @main.command()
@@ -239,6 +272,9 @@ class _Progress:
             click.echo(f"\r\033[K{phase} ...", err=True, nl=False)
 
     def __exit__(self, *exc: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
         if self._on:
             click.echo("\r\033[K", err=True, nl=False)
 

@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Generic, Literal, NoReturn, TypeVar
@@ -80,7 +81,8 @@ def each(
                     if idle is None and len(crew) == most:
                         break
                     if idle is None:
-                        crew.append(idle := _Worker(job, limits))
+                        with _deaf():
+                            crew.append(idle := _Worker(job, limits))
                     idle.take(given, paths[given])
                     given += 1
                 if turn in done:
@@ -89,6 +91,20 @@ def each(
             yield path, done.pop(turn)
     finally:
         _end(crew)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """To Ctrl-C, which waits until the new worker can be ended; the worker, which inherits this, never hears it."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # or the first start does that, and lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _processors() -> int:
@@ -270,7 +286,7 @@ def _work(connection: Any, job: bytes, limits: Limits, folder: str) -> None:
 
 def _settle_in(folder: str) -> None:
     """A session, a terminal and a temporary folder of its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows; elsewhere it is blocked
     output = os.open(Path(folder, _OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

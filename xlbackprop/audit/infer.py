@@ -166,8 +166,8 @@ class _Inference:
                 self.a_lanes.append(lane)
             elif lanes.kind(lane) is Kind.PRE_ACTIVATION:
                 (self.a_lanes if self._bends(lane) else self.z_lanes).append(lane)
-        for lane in lanes.given:  # typed columns of a table that is not live
-            if lanes.forms[lane] is None and lanes.kind(lane) in (Kind.ACTIVATION, Kind.PRE_ACTIVATION):
+        for lane, form in enumerate(lanes.forms):  # typed or empty columns of a table that is not live
+            if form is None and lanes.kind(lane) in (Kind.ACTIVATION, Kind.PRE_ACTIVATION):
                 (self.a_lanes if lanes.kind(lane) is Kind.ACTIVATION else self.z_lanes).append(lane)
         unlabelled = [lane for lane in calculated if lanes.kind(lane) in (Kind.OTHER, Kind.BIAS)]
         signals: set[Variable] = {Lane(lane) for lane in lanes.given} | {Lane(lane) for lane in self.a_lanes}

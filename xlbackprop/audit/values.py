@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xlbackprop.audit.book import Book
 from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.engine.package import opened, replace_parts, sheet_parts
 from xlbackprop.errors import EngineError, WorkbookError
 
 Value = float | str | bool | None
@@ -52,6 +58,31 @@ class Values:
 def recalculated(path: Path, book: Book, engine: Engine) -> tuple[Values, str]:
     """The values, and why there are no recalculated ones where the calculator fails."""
     try:
-        return Values(book, engine.recalculate(path)), ""
+        with _acceptable(path, book) as copy:
+            return Values(book, engine.recalculate(copy)), ""
     except (WorkbookError, EngineError) as error:
-        return Values(book, None), str(error)
+        return Values(book, None), str(error).replace(str(path), path.name)
+
+
+_DATA_TABLE = re.compile(rb"<(?:\w+:)?f\b[^>]*t=\"dataTable\"[^>]*?(?:/>|>[^<]*</(?:\w+:)?f>)")
+_POW = re.compile(rb"\bPOW(?=\s*\()", re.IGNORECASE)
+
+
+@contextmanager
+def _acceptable(path: Path, book: Book) -> Iterator[Path]:
+    """The file, or a copy without what a calculator refuses: what-if tables, and Google's name for POWER."""
+    formulas = {cell.formula.text for sheet in book.sheets.values() for cell in sheet.cells.values() if cell.formula}
+    spelled = any("pow" in text.lower() for text in formulas)
+    if not spelled and not any(sheet.data_tables for sheet in book.sheets.values()):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
+        copy = Path(folder) / "copy.xlsx"
+        with opened(path) as package:
+            parts = {
+                part: _POW.sub(b"POWER", _DATA_TABLE.sub(b"", package.read(part))).decode()
+                for part in sheet_parts(package).values()
+            }
+        shutil.copyfile(path, copy)
+        replace_parts(copy, parts)
+        yield copy

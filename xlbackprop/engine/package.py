@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -90,7 +91,7 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
         book = workbook_part(package)
         relations = _relations_path(book)
         parts = {name: package.read(name).decode() for name in (book, relations, _TYPES)}
-        parts |= _relative_relations(package)
+        parts |= _relations_to_read(package)
         sheets = sheet_parts(package)
         for sheet in {sheet for sheet, _, _ in inputs or {}}:
             numbers = {(row, column): value for (name, row, column), value in (inputs or {}).items() if name == sheet}
@@ -111,7 +112,7 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
         f'<c r="A1"><v>{start}</v></c><c r="B1"><f>A1*2+1</f><v>-1</v></c></row></sheetData></worksheet>'
     )
     shutil.copyfile(path, copy)
-    _replace_parts(copy, parts)
+    replace_parts(copy, parts)
     return canary
 
 
@@ -136,7 +137,7 @@ def _with_numbers(sheet: str, numbers: Mapping[tuple[int, int], float]) -> str:
     return sheet
 
 
-def _replace_parts(path: Path, parts: Mapping[str, str]) -> None:
+def replace_parts(path: Path, parts: Mapping[str, str]) -> None:
     """Put new texts in place of parts; all other parts stay as they are, compressed."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as package:
         for name, text in parts.items():
@@ -145,21 +146,34 @@ def _replace_parts(path: Path, parts: Mapping[str, str]) -> None:
             package.writestr(name, text)
 
 
-def _relative_relations(package: zipfile.ZipFile) -> dict[str, str]:
-    """The lists of relations that name parts from the root (openpyxl's do), with relative names.
+def _relations_to_read(package: zipfile.ZipFile) -> dict[str, str]:
+    """The lists of relations that a calculator must not have as they are.
 
-    IronCalc looks for the parts that a sheet names beside the sheet.
+    IronCalc looks for the parts that a sheet names beside the sheet, so names from the root
+    (openpyxl's) are made relative. LibreOffice fetches linked pictures, so links out of the file
+    lead nowhere.
     """
     result = {}
     for name in package.namelist():
-        if name.endswith(".rels") and b'Target="/' in (xml := package.read(name)):
-            folder = posixpath.dirname(posixpath.dirname(name)) or "."
-
-            def relative(match: re.Match[str], folder: str = folder) -> str:
-                return f'Target="{posixpath.relpath(match[1], folder)}"'
-
-            result[name] = re.sub(r'Target="/([^"]*)"', relative, xml.decode())
+        if name.endswith(".rels"):
+            xml = package.read(name)
+            if b'"/' in xml or b"External" in xml:
+                result[name] = _RELATION.sub(partial(_relation_to_read, name), xml.decode())
     return result
+
+
+_RELATION = re.compile(r"<(?:\w+:)?Relationship\b[^>]*>")
+
+
+def _relation_to_read(name: str, match: re.Match[str]) -> str:
+    folder = posixpath.dirname(posixpath.dirname(name)) or "."
+
+    def relative(target: re.Match[str]) -> str:
+        return f'Target="{posixpath.relpath(target[1], folder)}"'
+
+    if 'TargetMode="External"' in match[0]:
+        return re.sub(r'\bTarget="[^"]*"', 'Target="about:blank"', match[0])
+    return re.sub(r'\bTarget="/([^"]*)"', relative, match[0])
 
 
 def _relations_path(part: str) -> str:

@@ -1,0 +1,123 @@
+"""Check any workbook: one of ours by its own network, anybody else's by what its formulas say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlbackprop.crowd import Failure, Limits, each
+from xlbackprop.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from xlbackprop.audit.report import Audit
+    from xlbackprop.spec import Spec
+    from xlbackprop.verification.report import Report
+
+ENDINGS = (".xlsx", ".xlsm", ".ods")
+
+
+@dataclass(frozen=True)
+class Options:
+    engine: str = "embedded"
+    network: Spec | None = None  # of a workbook of ours that lost its own
+    mapping: Mapping[str, str] = field(default_factory=dict)  # quantity: column or cell
+    annotated: Path | None = None  # the folder for copies with the wrong cells marked
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is said of one workbook; verdict as in the JSON: correct, wrong, not live or unreadable."""
+
+    path: Path
+    verdict: str
+    json: dict[str, Any]
+    text: str
+    annotated: str = ""  # what --annotate wrote, or why it did not
+
+
+def verify(
+    path: Path | str,
+    *,
+    engine: str = "embedded",
+    network: Spec | None = None,
+    mapping: Mapping[str, str] | None = None,
+    megabytes: int = 512,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Report | Audit:
+    """Recalculate and check a workbook, ours or anybody's.
+
+    `mapping` says of quantities in which column or cell they stand, as {"w1": "E"}; `megabytes` is
+    the most XML that is read. Raises WorkbookError for a file that cannot be read or has no training
+    table, EngineError where the calculator fails.
+    """
+    path = Path(path)
+    if network is not None or _is_ours(path):
+        from xlbackprop.verification import verify as verify_ours
+
+        return verify_ours(path, engine=engine, network=network, progress=progress)
+    from xlbackprop.audit.auditing import audit
+    from xlbackprop.audit.parts import Bounds
+    from xlbackprop.engine import engine as engine_named
+
+    return audit(path, engine_named(engine), mapping=mapping, bounds=Bounds(megabytes), progress=progress)
+
+
+def _is_ours(path: Path) -> bool:
+    from xlbackprop.engine.package import opened, sheet_parts
+    from xlbackprop.sheet.layout import NETWORK_FILE
+
+    if path.suffix.lower() == ".ods":
+        return False
+    with opened(path) as package:
+        return NETWORK_FILE in sheet_parts(package)
+
+
+def verify_all(paths: Sequence[Path], options: Options) -> Iterator[Outcome]:
+    """Each workbook in a worker process of its own bounds; one that fails is an outcome too."""
+    job = partial(_outcome, options=options)
+    for path, result in each(job, paths, limits=options.limits):
+        yield _unreadable(path, result.says, options) if isinstance(result, Failure) else result
+
+
+def _outcome(path: Path, options: Options) -> Outcome:
+    report = verify(
+        path,
+        engine=options.engine,
+        network=options.network,
+        mapping=options.mapping,
+        megabytes=options.limits.megabytes // 4,
+    )
+    json = report.as_json()
+    annotated = ""
+    if options.annotated is not None and not report.correct:
+        from xlbackprop.audit.annotate import annotate
+
+        annotated = annotate(path, json, options.annotated)
+    return Outcome(path, json["verdict"], json, report.as_text(), annotated)
+
+
+def _unreadable(path: Path, says: str, options: Options) -> Outcome:
+    json = {"workbook": str(path), "verdict": "unreadable", "engine": options.engine, "says": says}
+    return Outcome(path, "unreadable", json, says)
+
+
+def workbooks(paths: Sequence[Path]) -> list[Path]:
+    """The files, folders opened: their workbooks, sorted. Raises WorkbookError for a folder without any."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(
+            one for one in path.rglob("*") if one.suffix.lower() in ENDINGS and not one.name.startswith(("~$", "."))
+        )
+        if not inside:
+            raise WorkbookError(f"{path}: is a folder without a workbook; give one with {', '.join(ENDINGS)} files")
+        found += inside
+    return found
+
+

@@ -21,6 +21,7 @@ from xlbackprop.audit.mapping import map_labels, outside_labels
 from xlbackprop.audit.naming import Named, Naming
 from xlbackprop.audit.network import Network
 from xlbackprop.audit.places import Places
+from xlbackprop.audit.rates import rate_warnings
 from xlbackprop.audit.references import Formulas
 from xlbackprop.audit.report import Audit, MistakeReport, TableReport, Value, Warning
 from xlbackprop.audit.right import right_formulas
@@ -28,6 +29,7 @@ from xlbackprop.audit.roles import Roles
 from xlbackprop.audit.sentences import Sentences, typed_says
 from xlbackprop.audit.tables import Table, find_tables
 from xlbackprop.audit.values import Values, recalculated
+from xlbackprop.audit.warn import book_warnings, table_warnings
 from xlbackprop.engine import Engine
 from xlbackprop.errors import WorkbookError
 from xlbackprop.sheet.address import cell_name
@@ -55,6 +57,7 @@ def audit(
     formulas, known = Formulas(book), dict[object, Named]()
     progress("comparing")
     missing: list[str] = []
+    audits: list[TableAudit] = []
     for sheet in book.sheets.values():
         for table in find_tables(sheet, formulas):
             auditing = TableAudit(table, Binder(book, formulas, table).bound(), values, mapping or {}, known)
@@ -62,6 +65,7 @@ def audit(
                 missing.append(f"{sheet.name}!{auditing.range}: {lacks}")
                 continue
             auditing.run()
+            audits.append(auditing)
             result.tables.append(auditing.report)
             result.mistakes += auditing.mistakes
             result.warnings += auditing.warnings
@@ -71,6 +75,7 @@ def audit(
             f"{path}: has no training table that can be read{reason}; say where things stand, as in "
             '--map "w1=E" --map "a_o1=R"'
         )
+    result.warnings += [*rate_warnings(audits, path), *book_warnings(values)]
     result.warnings += [Warning(one.partition("!")[0], "", "unread-table", one.partition(": ")[2]) for one in missing]
     if complaint:
         result.warnings.append(Warning("", "", "not-recalculated", complaint + "; the values shown are those the file carries"))
@@ -90,7 +95,7 @@ class TableAudit:
         self.mistakes: list[MistakeReport] = []
         self._lane_of: dict[str, tuple[int, int]] = {}  # of a mistake's range the lane and the first step
         self.warnings: list[Warning] = []
-        self.network: Network = best_network(self.lanes, self._actual)
+        self.network: Network = best_network(self.lanes, self.actual)
         self.places = Places(table)
 
     @property
@@ -112,7 +117,7 @@ class TableAudit:
         return "" if has_training else "neither gradients nor updates were found"
 
     def run(self) -> None:
-        self.comparing = Comparing(self.bound, self.network, self._actual)
+        self.comparing = Comparing(self.bound, self.network, self.actual)
         self.comparing.run()
         self.roles = Roles(self.network, self.table)
         self.formulas = right_formulas(self.network)
@@ -126,8 +131,6 @@ class TableAudit:
                 self._add_typed(typed)
             self.mistakes.sort(key=lambda one: self._lane_of[one.range])
         self._add_unread()
-        from xlbackprop.audit.warn import table_warnings
-
         self.warnings += table_warnings(self)
         self.report = self._report()
 
@@ -148,7 +151,7 @@ class TableAudit:
         lane, step = typed.lane, typed.steps[0]
         right = self._right(lane)
         content = self.bound.contents[lane][step]
-        expected = self._evaluate(right, lane, step)
+        expected = self.evaluate(right, lane, step)
         holds = isinstance(content, float) and _near(content, expected)
         if typed.first_only and holds:
             says = f"is typed in the first row, where it could be calculated; its value is right ({content:.12g})"
@@ -175,7 +178,7 @@ class TableAudit:
     ) -> None:  # fmt: skip
         step = steps[0]
         found = self.values.at(self.table.sheet, *self.table.columns[lane].places[step])
-        expected: Value = None if right is None else self._evaluate(right, lane, step)
+        expected: Value = None if right is None else self.evaluate(right, lane, step)
         fix = "" if right is None else self.places.formula(right, lane, step)
         if isinstance(right, Num):
             fix = fix[1:]
@@ -199,12 +202,18 @@ class TableAudit:
         for name, (lane, step) in functions.items():
             self._warn(lane, step, "unknown-function", f"uses {name}, a function that is not known here; the cells that use it were not checked")
 
+    @property
+    def rate_cell(self) -> str:
+        """Where the rate stands, as an address of the table's sheet."""
+        rate = self.network.rate
+        return "" if rate is None or isinstance(rate, Num) else self.places.leaf(rate, 0).replace("$", "")
+
     def _warn(self, lane: int, step: int, kind: str, says: str) -> None:
         self.warnings.append(Warning(self.table.sheet, self.places.cell(lane, step), kind, says))
 
     def _report(self) -> TableReport:
         rate = self.network.rate
-        number = None if rate is None else self._actual(rate)
+        number = None if rate is None else self.actual(rate)
         cells = sum(len(steps) for lane in range(len(self.table.columns)) for steps in self.bound.groups(lane).values())
         verdict = "not live" if not self.live else "wrong" if self.mistakes else "correct"
         return TableReport(
@@ -214,7 +223,7 @@ class TableAudit:
 
     # Numbers as they stand.
 
-    def _actual(self, leaf: Tree) -> float:
+    def actual(self, leaf: Tree) -> float:
         match leaf:
             case Outside(sheet, row, column):
                 return self.values.number(sheet, row, column)
@@ -224,18 +233,23 @@ class TableAudit:
                 return value
         return math.nan
 
-    def _evaluate(self, tree: Tree | None, lane: int, step: int) -> float:
-        """A formula's value with the numbers that stand in the sheet."""
+    def _number(self, lane: int, step: int) -> float:
+        return self.values.number(self.table.sheet, *self.table.columns[lane].places[step])
+
+    def evaluate(self, tree: Tree | None, lane: int, step: int, other: Mapping[Tree, float] | None = None) -> float:
+        """A formula's value with the numbers that stand in the sheet; `other` has other numbers for some leaves."""
         if tree is None:
             return math.nan
 
         def look(leaf: Tree) -> Array:
+            if other and leaf in other:
+                return np.asarray(other[leaf])
             match leaf:
                 case Lane(of, offset) if 0 <= step + offset < self.table.steps:
-                    return np.float64(self.values.number(self.table.sheet, *self.table.columns[of].places[step + offset]))  # type: ignore[return-value]
+                    return np.asarray(self._number(of, step + offset))
                 case Fixed(of, at):
-                    return np.float64(self.values.number(self.table.sheet, *self.table.columns[of].places[at]))  # type: ignore[return-value]
-            return np.float64(self._actual(leaf))  # type: ignore[return-value]
+                    return np.asarray(self._number(of, at))
+            return np.asarray(self.actual(leaf))
 
         try:
             return float(np.real(evaluate(tree, look)))

@@ -7,7 +7,6 @@ and named once.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from xlbackprop.audit.book import Book
@@ -44,30 +43,39 @@ class BoundTable:
     table: Table
     contents: list[list[Content]]
     unread: dict[tuple[int, int], str] = field(default_factory=dict)
+    _groups: dict[int, dict[Tree, list[int]]] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
         return self.table.steps
 
-    def groups(self, lane: int) -> dict[Content, list[int]]:
-        """For each formula of a lane the steps that have it; typed numbers, texts and blanks apart."""
-        found: dict[Content, list[int]] = defaultdict(list)
-        for step, content in enumerate(self.contents[lane]):
-            if not (content is None or isinstance(content, (float, str))):
-                found[content].append(step)
-        return found
+    def groups(self, lane: int) -> dict[Tree, list[int]]:
+        """For each formula of a lane the steps that have it; typed numbers, texts and blanks left out."""
+        if lane not in self._groups:
+            self._groups[lane] = _grouped(self.contents[lane])
+        return self._groups[lane]
 
     def form(self, lane: int) -> Tree | None:
-        """The formula that most of a lane's steps have, the first left out where it differs; None if few have any."""
-        counts = Counter(
-            content for content in self.contents[lane] if not (content is None or isinstance(content, (float, str)))
-        )
-        if not counts:
+        """The formula that most of a lane's steps have; None where it has few amid typed numbers."""
+        groups = self.groups(lane)
+        if not groups:
             return None
-        content, count = counts.most_common(1)[0]
-        others = sum(isinstance(one, float) for one in self.contents[lane])
-        few = count == 1 and self.steps > 2 and others > 1
-        return None if few else content  # type: ignore[return-value]
+        form = max(groups, key=lambda one: len(groups[one]))
+        numbers = sum(isinstance(one, float) for one in self.contents[lane])
+        return None if len(groups[form]) == 1 and self.steps > 2 and numbers > 1 else form
+
+
+def _grouped(contents: list[Content]) -> dict[Tree, list[int]]:
+    same: dict[int, list[int]] = {}  # by the object, since to hash a tree takes its time
+    for step, content in enumerate(contents):
+        if not (content is None or isinstance(content, (float, str))):
+            same.setdefault(id(content), []).append(step)
+    found: dict[Tree, list[int]] = {}
+    for steps in same.values():
+        tree = contents[steps[0]]
+        assert not (tree is None or isinstance(tree, (float, str)))
+        found.setdefault(tree, []).extend(steps)
+    return {tree: sorted(steps) for tree, steps in found.items()}
 
 
 _CELL = re.compile(r"(\$?)\b([A-Za-z]{1,3})(\$?)(\d{1,7})\b(?![(\w!])")
@@ -78,6 +86,7 @@ class Binder:
         self.book, self.formulas, self.table = book, formulas, table
         self._cells = book.sheets[table.sheet].cells
         self._bound: dict[tuple[str, int], tuple[Tree, int, int]] = {}  # and how far it reaches up and down
+        self._signatures: dict[Formula, str] = {}
         self._moves = False  # whether a reference to outside the table moves with its formula
 
     def bound(self) -> BoundTable:
@@ -94,7 +103,9 @@ class Binder:
             return None
         if cell.formula is None:
             return float(cell.value) if isinstance(cell.value, (int, float)) else cell.value
-        key = (_signature(cell.formula, place), lane)
+        if (signature := self._signatures.get(cell.formula)) is None:
+            signature = self._signatures[cell.formula] = _signature(cell.formula)
+        key = (signature, lane)
         if (known := self._bound.get(key)) is not None and -known[1] <= step < self.table.steps - known[2]:
             return known[0]
         self._moves = False
@@ -202,7 +213,7 @@ class _Elsewhere(Binder):
         return self._outside(sheet, target, step, depth)
 
 
-def _signature(formula: Formula, place: Place) -> str:
+def _signature(formula: Formula) -> str:
     """The formula with its relative references as distances, the same for all cells that it was filled to."""
 
     def distance(match: re.Match[str]) -> str:

@@ -55,7 +55,7 @@ class Comparing:
     def run(self) -> Comparison:
         for lane in list(self.right):
             for form, steps in self.bound.groups(lane).items():
-                if not isinstance(form, (float, str)) and form is not None and not self.is_given(lane):
+                if not self.is_given(lane):
                     self._compare(lane, form, steps, self.expected(lane))
         self._blame_helpers()
         return self.result
@@ -112,7 +112,8 @@ class Comparing:
             return np.full((1, 1), np.nan)
 
         found = evaluate(form, look)
-        return np.broadcast_to(found, (self.world.draws, len(steps)))
+        wide = (self.world.draws, len(steps))
+        return found if found.shape == wide else np.broadcast_to(found, wide)
 
     def outside(self, leaf: Variable) -> Array:
         """A cell outside the table, (draws, 1): drawn where the network knows it, else as it stands."""
@@ -143,11 +144,10 @@ class Comparing:
             elif content is None:
                 values[:, step] = 0.0
         for form, steps in self.bound.groups(lane).items():
-            if form is not None and not isinstance(form, (float, str)):
-                try:
-                    values[:, steps] = self.value(form, steps)
-                except UnknownFunction as unknown:
-                    self.result.unknown.update({(lane, step): str(unknown) for step in steps})
+            try:
+                values[:, steps] = self.value(form, steps)
+            except UnknownFunction as unknown:
+                self.result.unknown.update({(lane, step): str(unknown) for step in steps})
         self._evaluating.discard(lane)
         return values
 
@@ -175,8 +175,7 @@ class Comparing:
             self.result.means[helper] = name
             self.result.spoiled[helper] = cured
             for form, steps in self.bound.groups(helper).items():
-                if form is not None and not isinstance(form, (float, str)):
-                    self._compare(helper, form, steps, right)
+                self._compare(helper, form, steps, right)
 
     def _helpers_of(self, form: Tree) -> set[int]:
         found = {leaf.lane for leaf in leaves(form) if isinstance(leaf, (Lane, Fixed))}

@@ -32,7 +32,7 @@ def best_network(lanes: Lanes, actual: Callable[[Tree], float]) -> Network:
     if not best.wrong:
         return first
     found, chosen = best.count, first
-    for k, other in enumerate(_others(first)):
+    for k, other in enumerate(_others(first, best)):
         result = _compared(lanes, other, actual)
         if result.count + _PREFERENCE * (k + 1) < found - 0.5:
             found, chosen = result.count, other
@@ -43,20 +43,30 @@ def _compared(lanes: Lanes, network: Network, actual: Callable[[Tree], float]) -
     return Comparing(lanes.bound, network, actual).run()
 
 
-def _others(network: Network) -> Iterator[Network]:
-    """The same network with another loss, a mean for the sum, other contents of the gradients' columns, other activations."""
+def _others(network: Network, result: Comparison) -> Iterator[Network]:
+    """The network told otherwise, where what is wrong may be what the telling has wrong.
+
+    Another loss, a mean for the sum or other contents of the gradients' columns touch the errors or
+    at least half of the gradients or updates; another activation touches its layer.
+    """
+    wrong = set(result.wrong) | {lane for lanes in result.spoiled.values() for lane in lanes}
+    errors = {network.total, *(one.error for one in network.outputs)}
+    trained = [one for one in network.parameters.values() if one.gradient is not None or one.trained or one.updated]
+    touched = [one for one in trained if wrong & {one.gradient, one.updated, getattr(one.variable, "lane", None)}]
+    most = len(touched) * 2 >= max(1, len(trained))
     count = len(network.outputs)
-    scales = dict.fromkeys((1.0, 1.0 / count, 0.5))
-    for loss in LOSSES:
-        for scale in scales:
-            for convention in CONVENTIONS:
-                if (loss, scale, convention) != (network.loss, network.scale, network.convention):
-                    yield replace(network, loss=loss, scale=scale, convention=convention)
-    for layer in range(len(network.activations)):
-        for activation in ("sigmoid", "tanh", "relu", "identity"):
-            if activation != network.activations[layer]:
-                changed = [activation if k == layer else one for k, one in enumerate(network.activations)]
-                yield replace(network, activations=changed)
+    if most or wrong & errors:
+        for loss in LOSSES:
+            for scale in dict.fromkeys((1.0, 1.0 / count, 0.5)):
+                for convention in CONVENTIONS:
+                    if (loss, scale, convention) != (network.loss, network.scale, network.convention):
+                        yield replace(network, loss=loss, scale=scale, convention=convention)
+    for k, units in enumerate(network.layers):
+        if most or wrong & {unit.a for unit in units}:
+            for activation in ("sigmoid", "tanh", "relu", "identity"):
+                if activation != network.activations[k]:
+                    changed = [activation if j == k else one for j, one in enumerate(network.activations)]
+                    yield replace(network, activations=changed)
 
 
 def _read_loss(lanes: Lanes, network: Network) -> str | None:

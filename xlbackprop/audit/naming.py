@@ -101,16 +101,12 @@ class Naming:
         """The right formula that the lane itself has at other steps."""
         wrong = self.comparing.result.wrong.get(lane, {})
         groups = self.comparing.bound.groups(lane)
-        good = {
-            form: len(steps) - len(wrong.get(form, []))  # type: ignore[call-overload]
-            for form, steps in groups.items()
-            if form is not None and not isinstance(form, (float, str))
-        }
+        good = {form: len(steps) - len(wrong.get(form, [])) for form, steps in groups.items()}
         best = max(good, key=lambda form: good[form], default=None)
         if best is None or good[best] == 0:
             return None
         usual = self.comparing.bound.form(lane)
-        return best if best == usual or good[best] * 3 > sum(map(len, groups.values())) else None  # type: ignore[return-value]
+        return best if best == usual or good[best] * 3 > sum(map(len, groups.values())) else None
 
     def _search(self, lane: int, form: Tree, steps: Steps) -> Search:
         comparing = self.comparing

@@ -98,9 +98,11 @@ class Audit:
             lines += _mistake_lines(mistake)
         if len(self.mistakes) > MOST_SHOWN:
             lines.append(f"  and {len(self.mistakes) - MOST_SHOWN:,} more; --json lists them all")
+        alike: dict[str, list[str]] = {}
         for warning in self.warnings:
-            place = f"{in_sheet(warning.sheet, warning.cell)}: " if warning.cell else ""
-            lines.append(_folded(f"warning: {place}{warning.says}"))
+            place = in_sheet(warning.sheet, warning.cell) if warning.cell else warning.sheet
+            alike.setdefault(warning.says, []).append(place)
+        lines += [_folded(f"warning: {_listed(places)}{says}") for says, places in alike.items()]
         return "\n".join(lines)
 
     def _summary(self) -> list[str]:
@@ -132,6 +134,13 @@ def _mistake_lines(mistake: MistakeReport) -> list[str]:
     if mistake.spoils:
         lines.append(_folded(f"spoils {', '.join(mistake.spoils)}, whose own formulas are right", "    "))
     return lines
+
+
+def _listed(places: list[str]) -> str:
+    """Up to three places, and how many more."""
+    shown = [place for place in places if place]
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return f"{', '.join(shown[:3])}{more}: " if shown else ""
 
 
 def _folded(text: str, indent: str = "  ") -> str:

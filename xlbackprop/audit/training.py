@@ -198,8 +198,6 @@ class _Training:
             if lane is None:
                 continue
             for form, steps in bound.groups(lane).items():
-                if form is None or isinstance(form, (float, str)):
-                    continue
                 for leaf in self._rates(form):
                     here = Lane(leaf.lane) if isinstance(leaf, (Lane, Fixed)) else leaf
                     if isinstance(here, Lane) and (here.lane in known or here.lane not in self.lanes.given):

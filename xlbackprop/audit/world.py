@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from xlbackprop.audit.evaluate import Array
-from xlbackprop.audit.formula import Lane, Num, Outside
+from xlbackprop.audit.formula import Lane, Num
 from xlbackprop.audit.functions import LOSSES, apply
 from xlbackprop.audit.network import Network, Variable
 
@@ -31,6 +31,10 @@ class World:
         self._chance = np.random.default_rng(seed)
         self.given: dict[Variable, Array] = {}
         self._draw()
+        self.forget()
+
+    def forget(self) -> None:
+        """Calculate everything anew from `given`."""
         self._base: dict[str, Array] = self.forward()
         self._derivatives: dict[str, Array] = {}
 
@@ -182,6 +186,3 @@ def meanings(world: World) -> dict[str, Array]:
     for name in list(result):
         result[f"-{name}"] = -result[name]
     return result
-
-
-__all__ = ["CONVENTIONS", "Outside", "World", "lane_values", "meanings"]

@@ -6,6 +6,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import XMLParserType
@@ -27,12 +28,12 @@ _WRONG, _HEAD = "FFC7CE", "D9D9D9"  # fills
 _LONGEST = 2000  # characters of a note or a cell of the list
 _MOST = 5000  # mistakes that are listed
 
-# What a copy by openpyxl does not keep, by the names of the parts that hold it; the first that fits.
+# What a copy by openpyxl does not keep, by the names of the parts that hold it.
 _PARTS = (
     (re.compile(r"/(charts|chartsheets|chartex)/"), "charts"),
     (re.compile(r"/media/"), "pictures"),
     (re.compile(r"/(ctrlprops|activex)/"), "form controls"),
-    (re.compile(r"/drawings/(?!vml|_rels)|/diagrams/"), "drawings"),
+    (re.compile(r"/diagrams/"), "diagrams"),
     (re.compile(r"vbaproject|/macrosheets/|/dialogsheets/"), "macros"),
     (re.compile(r"/(pivottables|pivotcache)/"), "pivot tables"),
     (re.compile(r"/(slicers|slicercaches|timelines|timelinecaches)/"), "slicers"),
@@ -84,12 +85,17 @@ class _Features:
         self.lost: dict[str, None] = {}
         for name in parts:
             if name.endswith((".xml", ".rels", ".vml")):
-                self._in_sheet = "/worksheets/" in f"/{name}" and "/_rels/" not in name
-                parts.parse(name, self._prepare)
+                parts.parse(name, partial(self._prepare, name))
 
-    def _prepare(self, parser: XMLParserType) -> None:
-        if self._in_sheet:
+    def _prepare(self, name: str, parser: XMLParserType) -> None:
+        if "/worksheets/sheet" in name:
             parser.StartElementHandler = self._start
+        elif "/drawings/drawing" in name:  # some programs write one without anything in it
+            parser.StartElementHandler = self._start_drawing
+
+    def _start_drawing(self, tag: str, _: dict[str, str]) -> None:
+        if tag.endswith("Anchor"):
+            self.lost["drawings"] = None
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = local(tag)
@@ -189,17 +195,17 @@ def _list(workbook: Any, report: dict[str, Any]) -> None:
     workbook.active = 0
     for other in workbook.worksheets[1:]:  # or what is typed goes into all selected sheets
         other.sheet_view.tabSelected = False
-    for number, row in enumerate(_rows(report), 1):
-        for column, text in enumerate(row, 1):
-            cell = sheet.cell(number, column)
+    for number, texts in enumerate(_rows(report), 1):
+        for place, text in enumerate(texts, 1):
+            cell = sheet.cell(number, place)
             _put_text(cell, text)
             cell.alignment = Alignment(wrap_text=True, vertical="top")
             if number == 1:
                 cell.font, cell.fill = Font(bold=True), PatternFill("solid", start_color=_HEAD, end_color=_HEAD)
-    for number, (place, target) in enumerate(_targets(report), 2):
+    for number, (target, address) in enumerate(_targets(report), 2):
         if target in workbook.sheetnames:
             cell = sheet.cell(number, 1)
-            cell.hyperlink = Hyperlink(ref=cell.coordinate, location=in_sheet(target, place))
+            cell.hyperlink = Hyperlink(ref=cell.coordinate, location=in_sheet(target, address))
             cell.font = Font(color="0563C1", underline="single")
     for column, width in zip("ABCDEFG", (22, 16, 60, 50, 50, 18, 18)):
         sheet.column_dimensions[column].width = width
@@ -227,9 +233,9 @@ def _rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _targets(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The cell and the sheet that each row of the list is about."""
+    """The sheet and the cell that each row of the list is about."""
     for one in [*report["mistakes"][:_MOST], *report["warnings"][:_MOST]]:
-        yield one["cell"] or "A1", one["sheet"]
+        yield one["sheet"], one["cell"] or "A1"
 
 
 def _where(one: dict[str, Any]) -> str:
@@ -330,7 +336,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 # An underscore between letters is one, in every Markdown; a web address would become a link.
-_MARKS = re.compile(r"[\\`*\[\]|~#!$@]|_(?![^\W_])|(?<![^\W_])_|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_MARKS = re.compile(r"[\\`*\[\]|~#$@]|_(?![^\W_])|(?<![^\W_])_|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def _text(text: str) -> str:

@@ -119,6 +119,7 @@ class TableAudit:
     def run(self) -> None:
         self.comparing = Comparing(self.bound, self.network, self.actual)
         self.comparing.run()
+        self.comparing.blame_helpers()
         self.roles = Roles(self.network, self.table)
         self.formulas = right_formulas(self.network)
         self.sentences = Sentences(self.roles, self.places)

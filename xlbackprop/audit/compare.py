@@ -16,6 +16,8 @@ from xlbackprop.audit.world import World, lane_values, meanings
 RELATIVE = 1e-9
 ABSOLUTE = 1e-13  # of what is 0 but for rounding; quantities of the world are about 1
 
+_A_FEW = 4  # steps at which what a helper should hold is tried
+
 Steps = list[int]
 
 
@@ -57,7 +59,6 @@ class Comparing:
             for form, steps in self.bound.groups(lane).items():
                 if not self.is_given(lane):
                     self._compare(lane, form, steps, self.expected(lane))
-        self._blame_helpers()
         return self.result
 
     def is_given(self, lane: int) -> bool:
@@ -97,16 +98,16 @@ class Comparing:
 
     # Values of formulas in the world.
 
-    def value(self, form: Tree, steps: Steps, other: dict[int, Array] | None = None) -> Array:
-        """The formula's value at these steps, (draws, steps); `other` has other values for some lanes."""
+    def value(self, form: Tree, steps: Steps) -> Array:
+        """The formula's value at these steps, (draws, steps). Raises UnknownFunction."""
         index = np.array(steps)
 
         def look(leaf: Tree) -> Array:
             match leaf:
                 case Lane(lane, offset):
-                    return self.lane_values(lane, other)[:, index + offset]
+                    return self.lane_values(lane)[:, index + offset]
                 case Fixed(lane, step):
-                    return self.lane_values(lane, other)[:, [step]]
+                    return self.lane_values(lane)[:, [step]]
                 case Outside():
                     return self.outside(leaf)
             return np.full((1, 1), np.nan)
@@ -123,9 +124,8 @@ class Comparing:
             drawn = np.full((self.world.draws, 1), value)
         return drawn
 
-    def lane_values(self, lane: int, other: dict[int, Array] | None = None) -> Array:
-        if other and lane in other:
-            return other[lane]
+    def lane_values(self, lane: int) -> Array:
+        """What a lane holds in the world, (draws, steps): the right values, or what its formulas make of them."""
         if lane in self.right:
             return self.right[lane]
         if lane not in self._helpers:
@@ -153,50 +153,88 @@ class Comparing:
 
     # A wrong helper: its users' formulas are right once it holds what they need.
 
-    def _blame_helpers(self) -> None:
-        users: dict[int, set[int]] = {}
-        for lane, groups in self.result.wrong.items():
-            for form in groups:
-                for helper in self._helpers_of(form):
-                    users.setdefault(helper, set()).add(lane)
-        if not users:
+    def blame_helpers(self) -> None:
+        """Take the blame from cells that are right once a helper is, and give it to the helper."""
+        if not self.result.wrong or not self.network.helpers:
             return
+        users = self._users()
         known = meanings(self.world)
-        for helper in sorted(users, key=lambda one: (-len(users[one]), one)):
-            waiting = {lane for lane in users[helper] if lane in self.result.wrong}
-            found = self._meaning(helper, waiting, known)
+        for helper in self._in_order():
+            waiting = {lane for lane in users.get(helper, ()) if lane in self.result.wrong}
+            found = self._meaning(helper, waiting, users[helper], known) if waiting else None
             if found is None:
                 continue
             name, cured = found
-            right = known[name]
             for lane in cured:
                 del self.result.wrong[lane]
-            self.right[helper] = right
+            self.right[helper] = known[name]
+            self._helpers.clear()
             self.result.means[helper] = name
             self.result.spoiled[helper] = cured
             for form, steps in self.bound.groups(helper).items():
-                self._compare(helper, form, steps, right)
+                self._compare(helper, form, steps, known[name])
+
+    def _users(self) -> dict[int, set[int]]:
+        """For each helper the quantities that use it, themselves or through other helpers."""
+        users: dict[int, set[int]] = {helper: set() for helper in self.network.helpers}
+        for lane in self.right:
+            waiting, seen = [lane], set[int]()
+            while waiting:
+                for form in self.bound.groups(waiting.pop()):
+                    new = self._helpers_of(form) - seen
+                    seen |= new
+                    waiting += new
+            for helper in seen:
+                users[helper].add(lane)
+        return users
+
+    def _in_order(self) -> list[int]:
+        """Helpers, each after those that it uses."""
+        order: list[int] = []
+
+        def place(helper: int, above: frozenset[int]) -> None:
+            if helper in order or helper in above:
+                return
+            for form in self.bound.groups(helper):
+                for used in self._helpers_of(form):
+                    place(used, above | {helper})
+            order.append(helper)
+
+        for helper in self.network.helpers:
+            place(helper, frozenset())
+        return order
 
     def _helpers_of(self, form: Tree) -> set[int]:
         found = {leaf.lane for leaf in leaves(form) if isinstance(leaf, (Lane, Fixed))}
         return found & set(self.network.helpers)
 
-    def _meaning(self, helper: int, users: set[int], known: dict[str, Array]) -> tuple[str, set[int]] | None:
-        """What the helper should hold so that its users are right: the meaning that cures the most of them."""
+    def _meaning(
+        self, helper: int, waiting: set[int], users: set[int], known: dict[str, Array]
+    ) -> tuple[str, set[int]] | None:
+        """What the helper should hold so that its users are right: the meaning that cures the most and harms none."""
         best: tuple[str, set[int]] | None = None
         own = self.lane_values(helper)
         label = self.bound.table.columns[helper].read.quantity
         for name, right in known.items():
             if agree(own, right).all():
                 continue
-            cured = {lane for lane in users if self._is_cured(lane, helper, right)}
-            if cured and (best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)):
-                best = name, cured
+            self.right[helper], before = right, self._helpers
+            self._helpers = {}
+            try:
+                cured = {lane for lane in waiting if self._is_right(lane, self.result.wrong[lane])}
+                if cured and (best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)):
+                    if all(self._is_right(lane, self.bound.groups(lane)) for lane in users - waiting):
+                        best = name, cured
+            finally:
+                del self.right[helper]
+                self._helpers = before
         return best
 
-    def _is_cured(self, lane: int, helper: int, right: Array) -> bool:
+    def _is_right(self, lane: int, groups: dict[Tree, Steps]) -> bool:
+        """Whether formulas are right, at a few of their steps."""
         expected = self.expected(lane)
-        for form, steps in self.result.wrong[lane].items():
-            if not agree(self.value(form, steps, {helper: right}), expected[:, steps]).all():
+        for form, steps in groups.items():
+            late = [step for step in steps[:_A_FEW] if step > 0 or not self._is_parameter(lane)]
+            if late and not agree(self.value(form, late), expected[:, late]).all():
                 return False
         return True

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from xlbackprop.audit.compare import Comparing, Comparison
+from xlbackprop.audit.compare import Comparing
 from xlbackprop.audit.formula import Lane, Tree
 from xlbackprop.audit.functions import LOSSES
 from xlbackprop.audit.infer import Lanes, infer
@@ -28,28 +28,28 @@ def best_network(lanes: Lanes, actual: Callable[[Tree], float]) -> Network:
         return network
     read = _read_loss(lanes, network)
     first = replace(network, loss=read or network.loss)
-    best = _compared(lanes, first, actual)
+    comparing = Comparing(lanes.bound, first, actual)
+    best = comparing.run()
     if not best.wrong:
         return first
+    touched = set(best.wrong)
+    comparing.blame_helpers()
+    if len(best.wrong) <= 1:
+        return first
     found, chosen = best.count, first
-    for k, other in enumerate(_others(first, best)):
-        result = _compared(lanes, other, actual)
+    for k, other in enumerate(_others(first, touched)):
+        result = Comparing(lanes.bound, other, actual).run()
         if result.count + _PREFERENCE * (k + 1) < found - 0.5:
             found, chosen = result.count, other
     return chosen
 
 
-def _compared(lanes: Lanes, network: Network, actual: Callable[[Tree], float]) -> Comparison:
-    return Comparing(lanes.bound, network, actual).run()
-
-
-def _others(network: Network, result: Comparison) -> Iterator[Network]:
+def _others(network: Network, wrong: set[int]) -> Iterator[Network]:
     """The network told otherwise, where what is wrong may be what the telling has wrong.
 
     Another loss, a mean for the sum or other contents of the gradients' columns touch the errors or
     at least half of the gradients or updates; another activation touches its layer.
     """
-    wrong = set(result.wrong) | {lane for lanes in result.spoiled.values() for lane in lanes}
     errors = {network.total, *(one.error for one in network.outputs)}
     trained = [one for one in network.parameters.values() if one.gradient is not None or one.trained or one.updated]
     touched = [one for one in trained if wrong & {one.gradient, one.updated, getattr(one.variable, "lane", None)}]

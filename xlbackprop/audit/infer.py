@@ -67,7 +67,10 @@ class Lanes:
         if isinstance(form, Lane) and form.offset == -1 and form.lane != lane:
             new = self.forms[form.lane]
             return new is not None and any(leaf == Lane(lane) for leaf in leaves(new))
-        return any(leaf == Lane(lane, -1) for leaf in leaves(form))
+        found = set(leaves(form))
+        if self.labels[lane].kind in (Kind.WEIGHT, Kind.BIAS):  # be its own last value another weight's, or fixed
+            return any(isinstance(leaf, (Lane, Fixed)) for leaf in found) and self.bound.steps > 1
+        return Lane(lane, -1) in found
 
     def kind(self, lane: int) -> Kind:
         return self.labels[lane].kind

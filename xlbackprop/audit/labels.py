@@ -78,7 +78,7 @@ _RULES = tuple(
         (Kind.TARGET, rf"(?:t|target|tgt|y|truth|actual|desired|label){_NUMBER}"),
         (Kind.INPUT, rf"(?:i|x|in|inp|input){_NUMBER}"),
         (Kind.WEIGHT, rf"(?:w|wt|weight|θ|theta){_NUMBER}"),
-        (Kind.BIAS, r"(?:b|bias)((?:[ho]?\d{0,3})|h|o)"),
+        (Kind.BIAS, r"bias((?:[ho]?\d{0,3})|h|o)|b([ho]?\d{1,3}|h|o)"),
         (Kind.ERROR, rf"(?:e|err|error|l|loss|cost|c)o?{_NUMBER}"),
         (Kind.TOTAL_ERROR, r"(?:e|err|error|loss|cost|mse|sse)(?:t|tot|totl|total|sum)?"),
         (Kind.TOTAL_ERROR, r"(?:total|tot|sum)(?:of)?(?:e|err|error|errors|loss|cost)"),

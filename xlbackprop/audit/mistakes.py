@@ -106,6 +106,8 @@ MISTAKES = (
     Mistake("typed-number", "a number typed into a formula",
             "has a number where a reference belongs, be it the right one for now",
             "0.5*(t1-a_o1)^2", "0.5*(0.01-a_o1)^2"),
+    Mistake("wrong-number", "another number", "has another constant than the formula needs",
+            "0.5*(t1-a_o1)^2", "0.05*(t1-a_o1)^2"),
     Mistake("overwritten-cell", "an overwritten cell",
             "has something else in a cell amid a column of right formulas", "w1*i1+w2*i2", "0.0275"),
     Mistake("stopped-formulas", "rows that stop being formulas",
@@ -124,10 +126,10 @@ MISTAKES = (
 )
 
 _FORWARD = ("pre-activation", "activation")
-_BACKWARD = ("gradient", "helper")
+_BACKWARD = ("gradient", "helper", "update", "updated")
 # In this order: the first row that fits is the mistake. Roles are those of `roles.py`.
 SIGNS = (
-    Sign("updated-weights", "reference", ("weight later",), ("weight",)),
+    Sign("updated-weights", "reference", ("weight later",), ("weight",), _BACKWARD),
     Sign("drifting-rate", "moved", (ANY,), ("rate",)),
     Sign("typed-number", "reference", ("number",), (ANY,), cost=1.5),
     Sign("wrong-rate", "reference", (ANY,), ("rate",)),
@@ -147,7 +149,7 @@ SIGNS = (
     Sign("wrong-input", "reference", ("input",), ("input",)),
     Sign("fed-wrong", "reference", (ANY,), (ANY,), _FORWARD, 2.0),
     Sign("wrong-reference", "reference", cost=2.0),
-    Sign("sigmoid-sign", "sign", within=("activation",)),
+    Sign("sigmoid-sign", "sign", ("pre-activation",), within=("activation", "output")),
     Sign("minus-square", "minus square", cost=1.4),
     Sign("sign", "sign", cost=1.6),
     Sign("sign", "operator+-", cost=1.5),
@@ -167,6 +169,7 @@ SIGNS = (
     Sign("extra-term", "extra term", cost=2.5),
     Sign("extra-factor", "quotient", cost=4.5),
     Sign("missing-factor", "complement", cost=3.0),
+    Sign("wrong-number", "number", cost=2.1),
     Sign("different", "another", cost=6.0),
     Sign("parentheses", "missing parentheses", cost=2.1),
     Sign("parentheses", "extra parentheses", cost=2.1),

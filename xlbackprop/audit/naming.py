@@ -17,7 +17,7 @@ from xlbackprop.audit.roles import Roles
 
 _POINTS = 16
 _MOST_PARTS = 40
-_FEW_LEAVES = 4  # of a formula that may be two slips rather than one cell that is overwritten
+_FEW_LEAVES = 24  # of a formula that may be two slips rather than one cell that is overwritten
 _CHEAP = 2.05  # an explanation that needs no look at the parentheses
 
 
@@ -215,7 +215,8 @@ class Naming:
                 added = [leaf for leaf in leaves(after) if leaf not in set(leaves(before))]
                 befores, afters = [], [self.roles.role(leaf) for leaf in added]
             else:
-                befores, afters = [self.roles.role(leaf) for leaf in leaves(before)][:1], []
+                inner = before.args[0] if isinstance(before, Call) and before.name == "neg" else before
+                befores, afters = [] if isinstance(inner, Call) else [self.roles.role(inner)], []
             kind, cost = kind_of(how, befores, afters, self.roles.of_lane(lane))
             kinds.append(kind)
             total += cost + 0.01 * (edit.times - 1)
@@ -245,15 +246,19 @@ def _in_sheet(tree: Tree, sheet: str) -> Tree:
     return replace_leaves(tree, lambda leaf: replace(leaf, sheet=sheet) if isinstance(leaf, Outside) else leaf)
 
 
+# Names for a reference that points elsewhere as the rows go on; at the table's ends it may point out of it.
+_MOVED = ("row-offset", "updated-weights", "frozen-reference", "drifting-rate", "wrong-rate", "fed-wrong", "wrong-reference")
+
+
 def merged(found: list[Named]) -> list[Named]:
     """One mistake for what has the same name and the same right formula in a lane."""
     result: dict[object, Named] = {}
     for one in found:
-        key = (one.lane, one.kind, one.right)
+        key = (one.lane, "moved" if one.kind in _MOVED else one.kind, one.right)
         known = result.get(key)
         if known is None:
             result[key] = one
         else:
-            first = known if known.steps[0] <= one.steps[0] else one
-            result[key] = replace(first, steps=sorted({*known.steps, *one.steps}))
+            most = known if len(known.steps) >= len(one.steps) else one
+            result[key] = replace(most, steps=sorted({*known.steps, *one.steps}))
     return sorted(result.values(), key=lambda one: (one.lane, one.steps[0]))

@@ -35,6 +35,8 @@ Path = tuple[int, ...]  # which argument, of which argument, ...
 
 _MOST_NODES = 160
 _MOST_TOKENS = 120
+_QUICK = 4  # points at which a change is tried first
+_MOST_GROUPED = 6  # ways to take a sum's terms together
 _MOST_FIRST = 40  # first changes of two that are tried
 
 
@@ -77,6 +79,7 @@ class Search:
         self._others = self._rows(self.quantities)
         self._terms = self._rows(self.parts)
         self._numbers: dict[Tree, float] = {}  # of leaves, at the first point
+        self._known: dict[Tree, list[_Changes]] = {}  # of nodes met already
 
     def _rows(self, trees: list[Tree]) -> Array:
         rows = [np.broadcast_to(evaluate(tree, self.look), self.right.shape) for tree in trees]
@@ -98,15 +101,64 @@ class Search:
 
     def single(self, tree: Tree) -> Iterator[Repair]:
         """Repairs by one change, at one node or at all places where the same stands."""
+        yield from self._wholesale(tree)
+        yield from self._numbers_changed(tree)
+        for variant in (tree, *_regrouped(tree)):
+            yield from self._by_one_change(variant)
+
+    def _points(self, count: int) -> Search:
+        """The same search at fewer points: what fits there is tried at all of them."""
+        first = slice(0, count)
+        few = Search.__new__(Search)
+        few.look = lambda leaf: np.broadcast_to(self.look(leaf), self.right.shape)[first]
+        few.right, few.quantities, few.parts, few.scales = self.right[first], self.quantities, self.parts, self.scales
+        few._others, few._terms = self._others[:, first], self._terms[:, first]
+        few._known = self._known
+        return few
+
+    def _wholesale(self, tree: Tree) -> Iterator[Repair]:
+        """One function for another throughout the formula."""
+        for old in ("LOG", "LOG10"):
+            changed = _renamed(tree, old, "LN")
+            if changed != tree and self.is_right(changed):
+                yield Repair(changed, (Edit("logarithm", tree, changed),))
+
+    def _numbers_changed(self, tree: Tree) -> Iterator[Repair]:
+        """Another number in place of one: what is linear in it tells which."""
+        for path in _paths(tree):
+            node = _at(tree, path)
+            if not isinstance(node, Num):
+                continue
+            try:
+                here, there = (
+                    float(self._evaluate(replaced(tree, [path], Num(node.value + more)), {})[0]) for more in (0.0, 1.0)
+                )
+            except UnknownFunction:
+                return
+            if there != here and math.isfinite(there - here):
+                value = float(f"{node.value + (float(self.right[0]) - here) / (there - here):.9g}")
+                changed = replaced(tree, [path], Num(value))
+                if value != node.value and value >= 0 and self.is_right(changed):
+                    yield Repair(changed, (Edit("number", node, Num(value)),))
+
+    def _by_one_change(self, tree: Tree) -> Iterator[Repair]:
         places: dict[Tree, list[Path]] = {}
         for path in list(_paths(tree))[:_MOST_NODES]:
             places.setdefault(_at(tree, path), []).append(path)
+        quick = self._points(_QUICK)
         for node, where in places.items():
-            changes = list(self._changes(node))
+            changes = quick._of_node(node)
             if changes:
                 matrix = np.concatenate([one.values for one in changes])
                 for chosen in _choices(where):
-                    yield from self._fitting(tree, node, chosen, changes, matrix)
+                    for repair in quick._fitting(tree, node, chosen, changes, matrix):
+                        if self.is_right(repair.tree):
+                            yield repair
+
+    def _of_node(self, node: Tree) -> list[_Changes]:
+        if node not in self._known:
+            self._known[node] = list(self._changes(node))
+        return self._known[node]
 
     def _fitting(
         self, tree: Tree, node: Tree, where: list[Path], changes: list[_Changes], matrix: Array
@@ -169,7 +221,9 @@ class Search:
         if is_leaf:
             yield _Changes("complement", 1 - others, lambda k: _rest(quantities[k]))
         else:
-            yield _Changes("quotient", value / others, lambda k: Call("/", (node, quantities[k])))
+            with np.errstate(all="ignore"):
+                quotients = value / others
+            yield _Changes("quotient", quotients, lambda k: Call("/", (node, quantities[k])))
             yield _Changes("another", self._terms, self.parts.__getitem__)
         yield _Changes("weighted term", value + self._terms, lambda k: Call("+", (node, self.parts[k])))
         yield _Changes("factor", value * self._terms, lambda k: _product(node, self.parts[k]))
@@ -218,7 +272,7 @@ class Search:
         """`rank` says how likely people take one leaf for another: 0 is likeliest, 3 is not to be tried."""
         first = sorted(self._throughout(tree, rank), key=lambda one: one[0])
         for likely, edit, changed in first[:_MOST_FIRST]:
-            for repair in self.single(changed):
+            for repair in self._by_one_change(changed):
                 yield Repair(repair.tree, (edit, *repair.edits))
             for repair in self.parentheses(changed) if likely == 0 else ():
                 yield Repair(repair.tree, (edit, *repair.edits))
@@ -299,6 +353,25 @@ def _choices(where: list[Path]) -> Iterator[list[Path]]:
     if len(where) > 3:
         yield where[:-1]
         yield where[1:]
+
+
+def _renamed(tree: Tree, old: str, new: str) -> Tree:
+    if not isinstance(tree, Call):
+        return tree
+    args = tuple(_renamed(arg, old, new) for arg in tree.args)
+    return Call(new if tree.name == old and len(args) == 1 else tree.name, args)
+
+
+def _regrouped(tree: Tree) -> list[Tree]:
+    """The same sum, or product, with two neighbours taken together first: a+b-c as a+(b-c)."""
+    found: list[Tree] = []
+    for path in list(_paths(tree))[:_MOST_NODES]:
+        match _at(tree, path):
+            case Call("+" | "-" as outer, (Call("+" | "-" as inner, (first, second)), third)):
+                sign = outer if inner == "+" else {"+": "-", "-": "+"}[outer]
+                group = Call(inner, (first, Call(sign, (second, third))))
+                found.append(replaced(tree, [path], group))
+    return found[:_MOST_GROUPED]
 
 
 def _operator(before: str, after: str) -> str:

@@ -192,6 +192,9 @@ def _table(grid: _Grid, columns: set[int], start: int, end: int) -> Table | None
         start = max(header + 1, start - _GAP)
     end = _extended(grid, set(labels), start, end)
     rows = range(start, end + 1)
+    for column in list(labels):  # a cell beside the table is no column of it
+        if sum((row, column) in grid.cells for row in rows) * 2 < len(rows) > 2:
+            del labels[column]
     lanes = tuple(
         Column(labels[column], tuple(grid.place(row, column) for row in rows)) for column in sorted(labels)
     )

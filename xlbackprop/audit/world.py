@@ -62,6 +62,10 @@ class World:
 
     def forward(self, moved: str = "") -> dict[str, Array]:
         """Every quantity by name; the one named `moved` has ih added where it is defined."""
+        with np.errstate(all="ignore"):  # a loss that does not fit may have no number
+            return self._forward(moved)
+
+    def _forward(self, moved: str) -> dict[str, Array]:
         network, values = self.network, dict[str, Array]()
 
         def put(name: str, value: Array) -> Array:

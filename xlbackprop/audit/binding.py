@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 
 from xlbackprop.audit.book import Book
 from xlbackprop.audit.cells import Cell, Formula
@@ -32,6 +33,7 @@ from xlbackprop.audit.tables import Table
 
 MOST_BLOCK = 4096  # cells of a range that a formula of a table may use
 _MOST_FOLLOWED = 16  # cells outside the table from one to the next
+_MOST_INLINED = 64  # references of a cell outside that stands for its formula
 
 Content = Tree | float | str | None  # a formula; a typed number; text, an error or what cannot be parsed; a blank
 
@@ -86,6 +88,9 @@ class Binder:
         self.book, self.formulas, self.table = book, formulas, table
         self._cells = book.sheets[table.sheet].cells
         self._bound: dict[tuple[str, int], tuple[Tree, int, int]] = {}  # and how far it reaches up and down
+        across = 1 if table.vertical else 0
+        self._lines = {column.places[0][across]: lane for lane, column in enumerate(table.columns)}
+        self._followed: dict[tuple[str, Place], Tree] = {}
         self._signatures: dict[Formula, str] = {}
         self._moves = False  # whether a reference to outside the table moves with its formula
 
@@ -142,24 +147,45 @@ class Binder:
         fixed = ref.row_fixed if self.table.vertical else ref.column_fixed
         if sheet == self.table.sheet and (found := self.table.where.get(target)) is not None:
             return Fixed(*found) if fixed and self.table.steps > 1 else Lane(found[0], found[1] - step)
+        if not fixed and sheet == self.table.sheet and (beyond := self._beyond(target, step)) is not None:
+            return beyond
         self._moves = self._moves or not fixed
         return self._outside(sheet, target, step, depth)
+
+    def _beyond(self, target: Place, step: int) -> Lane | None:
+        """A blank cell below a lane's last step, which the last rows of a formula that looks ahead read."""
+        if target in self._cells or self.table.steps < 2:
+            return None
+        along, across = target if self.table.vertical else target[::-1]
+        lane = self._lines.get(across)
+        if lane is None:
+            return None
+        last = self.table.columns[lane].places[-1][0 if self.table.vertical else 1]
+        return Lane(lane, self.table.steps - 1 + along - last - step) if along > last else None
 
     def _outside(self, sheet: str, target: Place, step: int, depth: int) -> Tree:
         """A cell outside the table; one that only passes another on stands for it."""
         sheet = next((name for name in self.book.sheets if name.lower() == sheet.lower()), sheet)
         if sheet not in self.book.sheets:
             return Err("#REF!")
+        if (sheet, target) not in self._followed:
+            self._followed[sheet, target] = Outside(sheet, *target)  # also where it leads back to itself
+            self._followed[sheet, target] = self._follow(sheet, target, step, depth)
+        return self._followed[sheet, target]
+
+    def _follow(self, sheet: str, target: Place, step: int, depth: int) -> Tree:
         cell = self.book.sheets[sheet].cells.get(target)
+        here = Outside(sheet, *target)
         if cell is None or cell.formula is None or depth >= _MOST_FOLLOWED:
-            return Outside(sheet, *target)
+            return here
+        elsewhere = _Elsewhere(self, sheet)
         try:
-            inner = _Elsewhere(self, sheet).bind(self.formulas.tree(cell.formula), cell.formula, target, -1, step, depth + 1)
+            inner = elsewhere.bind(self.formulas.tree(cell.formula), cell.formula, target, -1, step, depth + 1)
         except FormulaError:
-            return Outside(sheet, *target)
-        if isinstance(inner, Outside) or any(isinstance(leaf, (Lane, Fixed)) for leaf in leaves(inner)):
-            return inner
-        return Outside(sheet, *target)
+            return here
+        found = list(islice(leaves(inner), _MOST_INLINED))
+        uses_table = any(isinstance(leaf, (Lane, Fixed)) for leaf in found)
+        return inner if isinstance(inner, Outside) or (uses_table and len(found) < _MOST_INLINED) else here
 
     def _block(self, sheet: str, first: Place, last: Place, area: Area, step: int) -> Tree:
         cells = self.book.sheets[sheet].cells if sheet in self.book.sheets else {}
@@ -204,7 +230,7 @@ class _Elsewhere(Binder):
 
     def __init__(self, binder: Binder, sheet: str) -> None:
         self.book, self.formulas, self.table = binder.book, binder.formulas, binder.table
-        self._sheet, self._moves = sheet, False
+        self._sheet, self._moves, self._followed = sheet, False, binder._followed
 
     def _cell(self, ref: Ref, target: Place, step: int, depth: int) -> Tree:
         sheet = ref.sheet or self._sheet

@@ -105,7 +105,7 @@ class Comparing:
         def look(leaf: Tree) -> Array:
             match leaf:
                 case Lane(lane, offset):
-                    return self.lane_values(lane)[:, index + offset]
+                    return self._shifted(self.lane_values(lane), index + offset)
                 case Fixed(lane, step):
                     return self.lane_values(lane)[:, [step]]
                 case Outside():
@@ -115,6 +115,13 @@ class Comparing:
         found = evaluate(form, look)
         wide = (self.world.draws, len(steps))
         return found if found.shape == wide else np.broadcast_to(found, wide)
+
+    def _shifted(self, values: Array, at: Array) -> Array:
+        """The values at these steps; beyond the table stand blanks, which count as 0."""
+        inside = (at >= 0) & (at < self.bound.steps)
+        if inside.all():
+            return values[:, at]
+        return np.where(inside, values[:, np.clip(at, 0, self.bound.steps - 1)], 0.0)
 
     def outside(self, leaf: Variable) -> Array:
         """A cell outside the table, (draws, 1): drawn where the network knows it, else as it stands."""
@@ -187,6 +194,16 @@ class Comparing:
             for helper in seen:
                 users[helper].add(lane)
         return users
+
+    def used_by(self, helper: int) -> set[int]:
+        """The lanes that a helper's formulas use, themselves or through other helpers."""
+        waiting, seen = [helper], set[int]()
+        while waiting:
+            for form in self.bound.groups(waiting.pop()):
+                new = {leaf.lane for leaf in leaves(form) if isinstance(leaf, (Lane, Fixed))} - seen
+                seen |= new
+                waiting += new & set(self.network.helpers)
+        return seen
 
     def _in_order(self) -> list[int]:
         """Helpers, each after those that it uses."""

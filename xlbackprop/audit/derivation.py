@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xlbackprop.audit.auditing import TableAudit
 
 _SHOWN = 160  # characters of a text
-_MOST_HINTS = 50  # texts for which the one wrong name is looked for
+_MOST_HINTS = 20  # texts for which the one wrong name is looked for
 
 WRONG, CONTRADICTS = "wrong-derivation", "text-contradicts-cell"
 

@@ -25,6 +25,8 @@ A = TypeVar("A", bound=Hashable)
 B = TypeVar("B", bound=Hashable)
 
 _POINTS = 7
+# Labels that say nothing of a column that is calculated: they say what is given, or nothing.
+_NOT_CALCULATED = (Kind.OTHER, Kind.BIAS, Kind.INPUT, Kind.TARGET, Kind.STEP, Kind.RATE)
 
 
 def matched(rows: Sequence[A], columns: Sequence[B], score: Callable[[A, B], float]) -> dict[A, B]:
@@ -172,7 +174,7 @@ class _Inference:
         for lane, form in enumerate(lanes.forms):  # typed or empty columns of a table that is not live
             if form is None and lanes.kind(lane) in (Kind.ACTIVATION, Kind.PRE_ACTIVATION):
                 (self.a_lanes if lanes.kind(lane) is Kind.ACTIVATION else self.z_lanes).append(lane)
-        unlabelled = [lane for lane in calculated if lanes.kind(lane) in (Kind.OTHER, Kind.BIAS)]
+        unlabelled = [lane for lane in calculated if lanes.kind(lane) in _NOT_CALCULATED]
         signals: set[Variable] = {Lane(lane) for lane in lanes.given} | {Lane(lane) for lane in self.a_lanes}
         signals |= {v for lane in calculated for v in lanes.variables(lane) if isinstance(v, Outside)}
         grown = True

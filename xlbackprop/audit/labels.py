@@ -117,7 +117,7 @@ def _read(plain: str, text: str) -> Label:
         return Label(Kind.DELTA, letter + number)
     if match := _GRADIENT_OF.fullmatch(as_derivative):
         return Label(Kind.GRADIENT, match[1] or f"w{match[2]}")
-    for candidate in (plain, re.sub(r"0(?=\d)", "o", plain)):  # a zero typed for an o: a_01
+    for candidate in (re.sub(r"(?<!\d)0(?=\d)", "o", plain), plain):  # a zero typed for an o: a_01
         for kind, pattern in _RULES:
             if match := pattern.fullmatch(candidate):
                 return Label(kind, _name(kind, match))

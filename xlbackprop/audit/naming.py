@@ -122,7 +122,7 @@ class Naming:
                     at = index + offset
                     values = comparing.lane_values(of)
                     inside = (at >= 0) & (at < comparing.bound.steps)
-                    return np.where(inside, values[first, np.clip(at, 0, comparing.bound.steps - 1)], np.nan)
+                    return np.where(inside, values[first, np.clip(at, 0, comparing.bound.steps - 1)], 0.0)
                 case Fixed(of, step):
                     return comparing.lane_values(of)[first, step]
                 case Outside() | Num():
@@ -152,6 +152,9 @@ class Naming:
         for known in self.comparing.right:
             if known not in given and known != lane:
                 yield Lane(known, offset)
+        for helper in self.network.helpers:
+            if helper != lane and helper not in self.comparing.right and lane not in self.comparing.used_by(helper):
+                yield Lane(helper, offset)
 
     def _is_new(self, lane: int) -> bool:
         return any(one.updated == lane for one in self.network.parameters.values())

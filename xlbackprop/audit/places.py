@@ -35,10 +35,7 @@ class Places:
         """The address of a leaf for a formula of this step; what does not move with it has its $."""
         match leaf:
             case Lane(lane, offset):
-                at = step + offset
-                if 0 <= at < self.table.steps:
-                    return cell_name(*self.table.columns[lane].places[at])
-                return "#REF!"
+                return cell_name(*self._place(lane, step + offset))
             case Fixed(lane, at):
                 row, column = self.table.columns[lane].places[at]
                 if self.table.vertical:
@@ -52,6 +49,13 @@ class Places:
             case Num(value):
                 return f"{value:.15g}"
         return str(leaf)
+
+    def _place(self, lane: int, step: int) -> tuple[int, int]:
+        """Where a lane's cell of a step stands, or would stand beyond the table's ends."""
+        places = self.table.columns[lane].places
+        near = min(max(step, 0), self.table.steps - 1)
+        row, column = places[near]
+        return (row + step - near, column) if self.table.vertical else (row, column + step - near)
 
     def _block(self, cells: tuple[Tree, ...], step: int) -> str:
         first, last = self.leaf(cells[0], step), self.leaf(cells[-1], step)

@@ -35,9 +35,11 @@ Path = tuple[int, ...]  # which argument, of which argument, ...
 
 _MOST_NODES = 160
 _MOST_TOKENS = 120
+_POWERS = ("^", "POWER", "POW")
+_MOST_RUN = 5  # places side by side
 _QUICK = 4  # points at which a change is tried first
-_MOST_GROUPED = 6  # ways to take a sum's terms together
-_MOST_FIRST = 40  # first changes of two that are tried
+_MOST_GROUPED = 8  # ways to take a sum's terms together
+_MOST_FIRST = 60  # first changes of two that are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,12 @@ class Search:
         for path in _paths(tree):
             node = _at(tree, path)
             if not isinstance(node, Num):
+                continue
+            if path[-1:] == (1,) and isinstance(power := _at(tree, path[:-1]), Call) and power.name in _POWERS:
+                for value in (1.0, 2.0, 3.0):
+                    changed = replaced(tree, [path], Num(value))
+                    if value != node.value and self.is_right(changed):
+                        yield Repair(changed, (Edit("exponent", node, Num(value)),))
                 continue
             try:
                 here, there = (
@@ -299,7 +307,9 @@ class Search:
         for node, where in places.items():
             for one in self.quantities:
                 if one != node and (likely := rank(node, one)) < 3:
-                    yield likely, Edit("reference", node, one, len(where)), replaced(tree, where, one)
+                    for chosen in _choices(where) if likely < 2 else [where]:
+                        if len(chosen) > 1 or len(where) == 1:
+                            yield likely, Edit("reference", node, one, len(chosen)), replaced(tree, chosen, one)
 
 
 def _quick(tree: Tree, number: Callable[[Tree], float]) -> float | None:
@@ -342,17 +352,14 @@ def _mask(leaf: Tree) -> Call:
 
 
 def _choices(where: list[Path]) -> Iterator[list[Path]]:
-    """Each place alone, all places, and pairs side by side, as in a*(1-a)."""
+    """Each place alone, all places, and some side by side, as in a*(1-a)."""
     for path in where:
         yield [path]
     if len(where) > 1:
         yield where
-    if len(where) > 2:
-        for first, second in zip(where, where[1:]):
-            yield [first, second]
-    if len(where) > 3:
-        yield where[:-1]
-        yield where[1:]
+    for length in range(2, min(len(where), _MOST_RUN + 1)):
+        for start in range(len(where) - length + 1):
+            yield where[start : start + length]
 
 
 def _renamed(tree: Tree, old: str, new: str) -> Tree:
@@ -367,6 +374,8 @@ def _regrouped(tree: Tree) -> list[Tree]:
     found: list[Tree] = []
     for path in list(_paths(tree))[:_MOST_NODES]:
         match _at(tree, path):
+            case Call("*", (Call("*", (first, second)), third)):
+                found.append(replaced(tree, [path], Call("*", (first, Call("*", (second, third))))))
             case Call("+" | "-" as outer, (Call("+" | "-" as inner, (first, second)), third)):
                 sign = outer if inner == "+" else {"+": "-", "-": "+"}[outer]
                 group = Call(inner, (first, Call(sign, (second, third))))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from xlbackprop.audit.cells import Cell, Sheet
-from xlbackprop.audit.labels import Kind, Label, read_label
+from xlbackprop.audit.labels import NOTHING, Kind, Label, read_label
 from xlbackprop.audit.references import Formulas
 
 Place = tuple[int, int]  # row and column of a cell, from 0
@@ -21,6 +21,7 @@ MOST_LANES = 4096
 _HEADER_REACH = 6  # lines above the first step in which a header may stand
 _GAP = 3  # overwritten cells in a row that do not end a table
 _FEWEST_LABELS = 4
+_ENOUGH_LABELS = 8  # known ones with which nobody asks whether the steps go to the right
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,18 @@ def find_tables(sheet: Sheet, formulas: Formulas) -> list[Table]:
     """The tables of a sheet, from top to bottom and from left to right."""
     down = _Grid(sheet, formulas, vertical=True)
     tables = list(_recurrent(down))
-    if not tables:
-        tables = list(_recurrent(_Grid(sheet, formulas, vertical=False)))
+    if _known(tables) < _ENOUGH_LABELS:
+        tables = max(tables, list(_recurrent(_Grid(sheet, formulas, vertical=False))), key=_known)
     taken = {place for table in tables for place in table.where}
     tables += _headed(down, taken)
     if not tables:
         tables += _form(down)
     return sorted(tables, key=lambda table: min(table.where))
+
+
+def _known(tables: list[Table]) -> int:
+    """How many different quantities the labels of tables name."""
+    return sum(len({column.read.quantity for column in table.columns if column.read != NOTHING}) for table in tables)
 
 
 # Tables whose weights are updated from the line above.

@@ -197,6 +197,7 @@ class _Wiring:
     def _orphans(self) -> list[Variable]:
         """Parameters labelled as biases that no unit uses."""
         used = {unit.bias for unit in self.units.values()}
+        used |= {signal for votes in self.votes.values() for weight, signal in votes if weight is None}
         given = {Lane(lane) for lane in self.lanes.given if self.lanes.kind(lane) is Kind.BIAS}
         found = {one for one in self.inference.parameters if self.lanes.label(one).kind is Kind.BIAS}
         return sorted((found | given) - used - {None}, key=_order)  # type: ignore[arg-type]

@@ -46,6 +46,7 @@ def _top(name: str) -> str:
 
 # Which libraries a room may import, and which of our rooms it may not.
 ALLOWED = {
+    "audit": {"numpy", "openpyxl"},
     "cli": {"click"},
     "engine": {"ironcalc", "python_calamine"},
     "reference": {"numpy"},
@@ -59,7 +60,9 @@ FORBIDDEN = {
     "sheet": {"engine", "reference", "verification", "show", "cli"},
     "reference": {"graph", "sheet", "engine", "verification", "show", "cli"},
     "engine": {"graph", "reference", "verification", "show", "cli"},
-    "verification": {"show", "cli"},
+    "verification": {"audit", "show", "cli"},
+    "audit": {"verification", "show", "cli"},
+    "crowd": {"graph", "sheet", "engine", "reference", "verification", "audit", "show", "cli"},
     "spec": {"graph", "sheet", "engine", "reference", "verification", "show", "cli"},
 }
 

@@ -10,7 +10,9 @@ import pytest
 from xlbackprop.checking import verify
 from xlbackprop.errors import XlbackpropError
 
-Wrong = dict[str, tuple[str, str]]  # quantity: (topmost wrong cell, kind of mistake); several of one quantity: "update w3", "update w3 2"
+Wrong = dict[
+    str, tuple[str, str]
+]  # quantity: (topmost wrong cell, kind of mistake); several of one quantity: "update w3", "update w3 2"
 
 TEMPLATE: Wrong = {"dE/dw3": ("Z33", "wrong-neuron"), "dE/dw4": ("AA33", "wrong-neuron")}
 
@@ -29,9 +31,7 @@ SIX_RATES: Wrong = {
     "dE/dw4 2": ("AA35", "overwritten-cell"),
     "dE/dw7": ("AD34", "wrong-output"),
 }
-PARENTHESES: Wrong = {
-    f"dE/dw{k}": (f"{column}33", "parentheses") for k, column in enumerate(("X", "Y", "Z", "AA"), 1)
-}
+PARENTHESES: Wrong = {f"dE/dw{k}": (f"{column}33", "parentheses") for k, column in enumerate(("X", "Y", "Z", "AA"), 1)}
 NAMES: Wrong = {
     "dE/dw1": ("X16", "parentheses"),
     "dE/dw3": ("Z16", "pre-activation"),  # and a parenthesis misplaced
@@ -46,9 +46,7 @@ VERDICTS: dict[str, list[tuple[str, tuple[int, int], str, Wrong]]] = {
     "02-seven-tables": [(sheet, (22, 84), "correct", {}) for sheet in SEVEN],
     "03-libreoffice": [("Sheet1", (33, 120), "correct", {})],
     "04-two-sheets": [("Rohan", (33, 100), "wrong", TEMPLATE), ("Self", (33, 103), "wrong", PARENTHESES)],
-    "05-six-rates": [
-        (f"LR_{rate}", (32, 65), "wrong", SIX_RATES) for rate in ("0.1", "0.2", "0.5", "0.8", "1", "2")
-    ],
+    "05-six-rates": [(f"LR_{rate}", (32, 65), "wrong", SIX_RATES) for rate in ("0.1", "0.2", "0.5", "0.8", "1", "2")],
     "06-one-table": [
         (
             "Calculation",

@@ -119,5 +119,3 @@ def workbooks(paths: Sequence[Path]) -> list[Path]:
             raise WorkbookError(f"{path}: is a folder without a workbook; give one with {', '.join(ENDINGS)} files")
         found += inside
     return found
-
-

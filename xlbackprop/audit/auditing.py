@@ -10,7 +10,9 @@ import numpy as np
 
 from xlbackprop.audit.binding import Binder, BoundTable
 from xlbackprop.audit.book import Bounds, as_xlsx, read
+from xlbackprop.audit.charts import chart_warnings
 from xlbackprop.audit.compare import Comparing
+from xlbackprop.audit.derivation import text_warnings
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
 from xlbackprop.audit.formula import Fixed, Lane, Num, Outside, Tree
 from xlbackprop.audit.hypotheses import best_network
@@ -75,11 +77,31 @@ def audit(
             f"{path}: has no training table that can be read{reason}; say where things stand, as in "
             '--map "w1=E" --map "a_o1=R"'
         )
+    result.warnings += _of_texts(audits)
+    result.warnings += chart_warnings(book, [one.table for one in audits])
     result.warnings += [*rate_warnings(audits, path), *book_warnings(values)]
     result.warnings += [Warning(one.partition("!")[0], "", "unread-table", one.partition(": ")[2]) for one in missing]
     if complaint:
-        result.warnings.append(Warning("", "", "not-recalculated", complaint + "; the values shown are those the file carries"))
+        result.warnings.append(
+            Warning("", "", "not-recalculated", complaint + "; the values shown are those the file carries")
+        )
     return result
+
+
+def _of_texts(audits: list[TableAudit]) -> list[Warning]:
+    """What is odd in written derivations: of each sheet by its own tables, of a sheet without one by the first.
+
+    Where tables disagree about a text, it may be about the one that it fits.
+    """
+    if not audits:
+        return []
+    found: list[Warning] = []
+    for sheet in audits[0].values.book.sheets.values():
+        judges = [one for one in audits if one.table.sheet == sheet.name] or audits[:1]
+        said = [text_warnings(one, sheet) for one in judges]
+        keys = set.intersection(*({(one.cell, one.kind) for one in some} for some in said))
+        found += [one for one in said[0] if (one.cell, one.kind) in keys]
+    return found
 
 
 class TableAudit:
@@ -113,7 +135,9 @@ class TableAudit:
             return "no weights were found"
         if not network.outputs:
             return "no target of an output was found"
-        has_training = any(one.gradient is not None or one.trained or one.updated for one in network.parameters.values())
+        has_training = any(
+            one.gradient is not None or one.trained or one.updated for one in network.parameters.values()
+        )
         return "" if has_training else "neither gradients nor updates were found"
 
     def run(self) -> None:
@@ -144,9 +168,17 @@ class TableAudit:
         self._add(
             lane, named.steps, named.kind, named.all_kinds or (named.kind,),
             self.sentences.says(named, quantity),
-            self.places.formula(named.wrong, lane, step),
+            self._written(named.wrong, lane, step),
             named.right, spoils,
         )  # fmt: skip
+
+    def _written(self, form: Tree, lane: int, step: int) -> str:
+        """The formula in its author's own writing; one shared with other cells as it would stand here."""
+        place = self.table.columns[lane].places[step]
+        cell = self.values.book.sheets[self.table.sheet].cells[place]
+        if cell.formula is not None and (cell.formula.row, cell.formula.column) == place:
+            return "=" + cell.formula.text
+        return self.places.formula(form, lane, step)
 
     def _add_typed(self, typed: Typed) -> None:
         lane, step = typed.lane, typed.steps[0]
@@ -201,7 +233,12 @@ class TableAudit:
         for (lane, step), name in self.comparing.result.unknown.items():
             functions.setdefault(name, (lane, step))
         for name, (lane, step) in functions.items():
-            self._warn(lane, step, "unknown-function", f"uses {name}, a function that is not known here; the cells that use it were not checked")
+            self._warn(
+                lane,
+                step,
+                "unknown-function",
+                f"uses {name}, a function that is not known here; the cells that use it were not checked",
+            )
 
     @property
     def rate_cell(self) -> str:

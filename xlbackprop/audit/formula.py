@@ -12,12 +12,14 @@ tighter than `^`, and `^` is read from the left.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 MOST_CHARACTERS = 32_768  # Excel takes 8,192
 MOST_NESTED = 100  # Excel takes 64
+MOST_CHAINED = 250  # terms of a sum; each is a level of the tree
 
 
 class FormulaError(Exception):
@@ -162,6 +164,8 @@ def _token(match: re.Match[str], text: str) -> Token:
         case "error":
             return Err(found)
         case "number":
+            if math.isinf(float(found)):
+                raise FormulaError("has a number that is too large")
             return Num(float(found))
         case "cell":
             return _cell(found, sheet)
@@ -247,8 +251,12 @@ class _Parser:
         if level == len(_LEVELS):
             return self.unary()
         tree = self.binary(level + 1)
+        length = 0
         while (sign := self._next()).__class__ is str and sign in _LEVELS[level]:
             self.position += 1
+            length += 1
+            if length > MOST_CHAINED:
+                raise FormulaError(f"has more than {MOST_CHAINED} operators in a row")
             tree = Call(str(sign), (tree, self.binary(level + 1)))
         return tree
 

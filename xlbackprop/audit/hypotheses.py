@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from xlbackprop.audit.compare import Comparing
-from xlbackprop.audit.formula import Lane, Tree
+from xlbackprop.audit.formula import Call, Lane, Tree
 from xlbackprop.audit.functions import LOSSES
 from xlbackprop.audit.infer import Lanes, infer
 from xlbackprop.audit.losses import loss_of
@@ -37,14 +37,14 @@ def best_network(lanes: Lanes, actual: Callable[[Tree], float]) -> Network:
     if len(best.wrong) <= 1:
         return first
     found, chosen = best.count, first
-    for k, other in enumerate(_others(first, touched)):
+    for k, other in enumerate(_others(first, touched, read is not None, _divides(lanes, first))):
         result = Comparing(lanes.bound, other, actual).run()
         if result.count + _PREFERENCE * (k + 1) < found - 0.5:
             found, chosen = result.count, other
     return chosen
 
 
-def _others(network: Network, wrong: set[int]) -> Iterator[Network]:
+def _others(network: Network, wrong: set[int], read: bool, divides: bool) -> Iterator[Network]:
     """The network told otherwise, where what is wrong may be what the telling has wrong.
 
     Another loss, a mean for the sum or other contents of the gradients' columns touch the errors or
@@ -54,10 +54,10 @@ def _others(network: Network, wrong: set[int]) -> Iterator[Network]:
     trained = [one for one in network.parameters.values() if one.gradient is not None or one.trained or one.updated]
     touched = [one for one in trained if wrong & {one.gradient, one.updated, getattr(one.variable, "lane", None)}]
     most = len(touched) * 2 >= max(1, len(trained))
-    count = len(network.outputs)
+    scales = dict.fromkeys((1.0, 1.0 / len(network.outputs), 0.5) if divides else (1.0,))
     if most or wrong & errors:
-        for loss in LOSSES:
-            for scale in dict.fromkeys((1.0, 1.0 / count, 0.5)):
+        for loss in _alike(network.loss, read):
+            for scale in scales:
                 for convention in CONVENTIONS:
                     if (loss, scale, convention) != (network.loss, network.scale, network.convention):
                         yield replace(network, loss=loss, scale=scale, convention=convention)
@@ -67,6 +67,25 @@ def _others(network: Network, wrong: set[int]) -> Iterator[Network]:
                 if activation != network.activations[k]:
                     changed = [activation if j == k else one for j, one in enumerate(network.activations)]
                     yield replace(network, activations=changed)
+
+
+def _alike(loss: str, read: bool) -> list[str]:
+    """The losses that come into question: where the error cells tell one, those that differ by a factor."""
+    family = [one for one in LOSSES if ("cross" in one) == ("cross" in loss)]
+    return family if read else list(LOSSES)
+
+
+def _divides(lanes: Lanes, network: Network) -> bool:
+    """Whether the total's own formula has a factor, a quotient or a mean in it."""
+    form = None if network.total is None else lanes.forms[network.total]
+    return form is None or any(name in {"*", "/", "AVERAGE", "SUMPRODUCT"} for name in _functions(form))
+
+
+def _functions(tree: Tree) -> Iterator[str]:
+    if isinstance(tree, Call):
+        yield tree.name
+        for arg in tree.args:
+            yield from _functions(arg)
 
 
 def _read_loss(lanes: Lanes, network: Network) -> str | None:

@@ -31,7 +31,9 @@ _NOT_CALCULATED = (Kind.OTHER, Kind.BIAS, Kind.INPUT, Kind.TARGET, Kind.STEP, Ki
 
 def matched(rows: Sequence[A], columns: Sequence[B], score: Callable[[A, B], float]) -> dict[A, B]:
     """Pairs, the highest score first; a pair that scores nothing is not made."""
-    pairs = [(score(row, column), -i, -j, row, column) for i, row in enumerate(rows) for j, column in enumerate(columns)]
+    pairs = [
+        (score(row, column), -i, -j, row, column) for i, row in enumerate(rows) for j, column in enumerate(columns)
+    ]
     result: dict[A, B] = {}
     taken: set[B] = set()
     for points, _, _, row, column in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
@@ -91,7 +93,9 @@ class Lanes:
         return set() if form is None else variables(form)
 
     def calculated(self) -> list[int]:
-        return [lane for lane, form in enumerate(self.forms) if lane not in self.given | self.updated and form is not None]
+        return [
+            lane for lane, form in enumerate(self.forms) if lane not in self.given | self.updated and form is not None
+        ]
 
 
 def variables(tree: Tree) -> set[Variable]:
@@ -278,7 +282,11 @@ class _Inference:
         """The largest weighted sum inside an activation that has no pre-activation of its own."""
         terms = polynomial(tree)
         if terms and any(len(product) == 2 and set(product) & self.parameters for product in terms):
-            return (tree.args[0], polynomial(tree.args[0])) if isinstance(tree, Call) and tree.name == "neg" else (tree, terms)
+            return (
+                (tree.args[0], polynomial(tree.args[0]))
+                if isinstance(tree, Call) and tree.name == "neg"
+                else (tree, terms)
+            )
         if isinstance(tree, Call):
             for arg in tree.args:
                 found = self._sum_inside(arg)

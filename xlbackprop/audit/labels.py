@@ -56,12 +56,13 @@ NOTHING = Label(Kind.OTHER)
 # Letters that look like these, from other alphabets and from the symbols for a partial derivative.
 _ALIKE = str.maketrans(
     "аеосрхуітнкмвгԝАЕОСРХУІТНКМВԜοαικρτυνχΑΒΕΗΙΚΜΝΟΡΤΥΧ∂𝜕𝛛𝝏𝞉ðɗ∇",
-    "aeocpxyitnkmbrwaeocpxyitnkmbwoaikptuvxabehikmnoptyxdddddddd",
+    "aeocpxyithkmbrwaeocpxyithkmbwoaikptuvxabehikmnoptyxdddddddd",
 )
 _RATE = re.compile(r"(η|ͷ|ɳ|ղ|ŋ|ƞ|ή|eta|lr|alpha|learningrate|learnrate|learningratelr|learningrateη|rate|n)\d?")
 _STEP = re.compile(
     r"(step|steps|iter|iters|iteration|iterations|epoch|epochs|sno|slno|no|index|count|i|n|#|trial|pass|k)"
 )
+_IS_NUMBER = re.compile(r"[-+.,\d]+(?:e[-+]?\d+)?%?", re.IGNORECASE)
 _NUMBER = r"(\d{1,4})"
 _UNIT = rf"([ho]){_NUMBER}"
 _PARTIAL = re.compile(
@@ -90,8 +91,10 @@ _NEW = re.compile(r"(?:new|updated|next|update)((?:w|b)\w*)|((?:w|b)\d+)(?:new|n
 @lru_cache(maxsize=4096)
 def read_label(text: str) -> Label:
     """What a label says; `NOTHING` where it says nothing that we know."""
-    if len(text) > 200:
+    if len(text) > 200 or _IS_NUMBER.fullmatch(text.strip()):
         return NOTHING
+    if text.strip(" =:") == "α":
+        return Label(Kind.RATE)
     whole = _plain(text)
     head = _plain(text.partition("=")[0])
     return _read(head, text) if head else _read(whole, text)

@@ -29,7 +29,9 @@ def map_labels(table: Table, mapping: Mapping[str, str]) -> list[Label]:
 def _mapped(quantity: str, text: str) -> tuple[Label, int, int]:
     label, place = read_label(quantity), _PLACE.fullmatch(text.strip())
     if label == NOTHING:
-        raise WorkbookError(f'--map "{quantity}={text}": {quantity!r} is no quantity; write one such as w1, a_h1 or dE/dw1')
+        raise WorkbookError(
+            f'--map "{quantity}={text}": {quantity!r} is no quantity; write one such as w1, a_h1 or dE/dw1'
+        )
     if place is None:
         raise WorkbookError(f'--map "{quantity}={text}": {text!r} is no column or cell; write one such as E or $G$31')
     return label, int(place[2]) - 1 if place[2] else -1, column_index(place[1])

@@ -12,6 +12,7 @@ from xlbackprop.audit.evaluate import Array, UnknownFunction
 from xlbackprop.audit.formula import Call, Fixed, Lane, Num, Outside, Tree, leaves, replace_leaves
 from xlbackprop.audit.mistakes import kind_of
 from xlbackprop.audit.network import Network
+from xlbackprop.audit.polynomial import polynomial
 from xlbackprop.audit.repair import Edit, Repair, Search
 from xlbackprop.audit.roles import Roles
 
@@ -67,7 +68,10 @@ class Naming:
         if (known := self._known.get(key)) is not None:
             right = known.right and _in_sheet(known.right, sheet)
             if right is None or self._holds(lane, right, steps):
-                edits = tuple(replace(one, before=_in_sheet(one.before, sheet), after=_in_sheet(one.after, sheet)) for one in known.edits)
+                edits = tuple(
+                    replace(one, before=_in_sheet(one.before, sheet), after=_in_sheet(one.after, sheet))
+                    for one in known.edits
+                )
                 return replace(known, steps=steps, wrong=form, right=right, edits=edits)
         self._known[key] = self.name(lane, form, steps)
         return self._known[key]
@@ -93,7 +97,9 @@ class Naming:
         others = (
             one
             for one in self.comparing.right
-            if one != lane and (self.roles.of_lane(one) != role or role == "update") and not self.comparing.is_given(one)
+            if one != lane
+            and (self.roles.of_lane(one) != role or role == "update")
+            and not self.comparing.is_given(one)
         )
         return any(agree(found, self.comparing.expected(one)[:, steps]).all() for one in others)
 
@@ -138,7 +144,9 @@ class Naming:
     def _quantities(self, lane: int) -> Iterator[Tree]:
         """The leaves that may belong in a lane's formula."""
         network = self.network
-        before = isinstance(self.network.rate, object) and self.roles.of_lane(lane) == "update" and not self._is_new(lane)
+        before = (
+            isinstance(self.network.rate, object) and self.roles.of_lane(lane) == "update" and not self._is_new(lane)
+        )
         offset = -1 if before else 0
         if network.rate is not None and self.roles.of_lane(lane) in ("update", "gradient", "helper"):
             yield network.rate
@@ -219,7 +227,9 @@ class Naming:
                 befores, afters = [], [self.roles.role(leaf) for leaf in added]
             else:
                 inner = before.args[0] if isinstance(before, Call) and before.name == "neg" else before
-                befores, afters = [] if isinstance(inner, Call) else [self.roles.role(inner)], []
+                befores, afters = [self.roles.role(inner)] if not isinstance(inner, Call) else [], []
+                if polynomial(inner) and "weight" in {self.roles.role(leaf) for leaf in leaves(inner)}:
+                    befores = ["pre-activation"]  # in an activation that has no column of its own for it
             kind, cost = kind_of(how, befores, afters, self.roles.of_lane(lane))
             kinds.append(kind)
             total += cost + 0.01 * (edit.times - 1)
@@ -227,6 +237,9 @@ class Naming:
 
     def _moves(self, lane: int, form: Tree, before: Tree, forms: int) -> bool:
         """Whether the reference to the rate goes with the rows: it points elsewhere at other steps."""
+        rate = self.network.rate
+        if isinstance(before, Lane) and isinstance(rate, Outside) and forms == 1:
+            return self.roles.is_beyond(rate, before.lane)
         if isinstance(before, Lane) or forms > 1:
             return True
         groups = self.comparing.bound.groups(lane)
@@ -250,7 +263,15 @@ def _in_sheet(tree: Tree, sheet: str) -> Tree:
 
 
 # Names for a reference that points elsewhere as the rows go on; at the table's ends it may point out of it.
-_MOVED = ("row-offset", "updated-weights", "frozen-reference", "drifting-rate", "wrong-rate", "fed-wrong", "wrong-reference")
+_MOVED = (
+    "row-offset",
+    "updated-weights",
+    "frozen-reference",
+    "drifting-rate",
+    "wrong-rate",
+    "fed-wrong",
+    "wrong-reference",
+)
 
 
 def merged(found: list[Named]) -> list[Named]:

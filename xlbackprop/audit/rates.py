@@ -36,7 +36,12 @@ def rate_warnings(audits: list[TableAudit], path: Path) -> Iterator[Warning]:
     rates = {audit.report.learning_rate for audit in audits} - {None}
     if len(audits) == 1 and (said := claimed(path.stem)) is not None and said > 0 and rates and said not in rates:
         rate = audits[0].report.learning_rate
-        yield Warning(audits[0].table.sheet, audits[0].rate_cell, "rate-name", f"the file's name says {said:g}, the live rate is {rate:g}")
+        yield Warning(
+            audits[0].table.sheet,
+            audits[0].rate_cell,
+            "rate-name",
+            f"the file's name says {said:g}, the live rate is {rate:g}",
+        )
     for audit in audits:
         rate = audit.report.learning_rate
         if rate is None:
@@ -44,7 +49,12 @@ def rate_warnings(audits: list[TableAudit], path: Path) -> Iterator[Warning]:
         said = claimed(audit.table.sheet, bare=True)
         alone = sum(other.table.sheet == audit.table.sheet for other in audits) == 1
         if said is not None and alone and abs(said - rate) > 1e-9 * rate:
-            yield Warning(audit.table.sheet, audit.rate_cell, "rate-name", f"the sheet's name says {said:g}, the live rate is {rate:g}")
+            yield Warning(
+                audit.table.sheet,
+                audit.rate_cell,
+                "rate-name",
+                f"the sheet's name says {said:g}, the live rate is {rate:g}",
+            )
         yield from _other_cell(audit, rate)
         yield from _pasted(audit)
 
@@ -83,7 +93,9 @@ def _pasted(audit: TableAudit) -> Iterator[Warning]:
             right = errors_at(audit, [rate], len(series))
             if right is None:
                 continue
-            wrong = [k for k, one in enumerate(series) if not abs(one - right[k]) <= _rounding(one) + 1e-9 * abs(right[k])]
+            wrong = [
+                k for k, one in enumerate(series) if not abs(one - right[k]) <= _rounding(one) + 1e-9 * abs(right[k])
+            ]
             if wrong:
                 k = wrong[0]
                 says = (
@@ -97,8 +109,14 @@ def _headers(cells: dict[tuple[int, int], object]) -> list[tuple[int, int, str]]
     found = []
     for (row, column), cell in cells.items():
         value = getattr(cell, "value", None)
-        text = value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) and 0 < value <= 100 else ""
-        if text and claimed(text, bare=True) and isinstance(getattr(cells.get((row + 1, column)), "value", None), float):
+        text = (
+            value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) and 0 < value <= 100 else ""
+        )
+        if (
+            text
+            and claimed(text, bare=True)
+            and isinstance(getattr(cells.get((row + 1, column)), "value", None), float)
+        ):
             if isinstance(value, str) or _is_series_head(cells, row, column):
                 found.append((row, column, text))
     return found
@@ -121,4 +139,3 @@ def _series(cells: dict[tuple[int, int], object], row: int, column: int) -> list
 def _rounding(number: float) -> float:
     """A unit of the last decimal that a number was typed with: people cut digits off, too."""
     return 1.0000001 * 10.0 ** -decimals(number)
-

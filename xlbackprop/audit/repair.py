@@ -222,7 +222,9 @@ class Search:
             value * others * (1 - others),
             lambda k: _product(_product(node, quantities[k]), _rest(quantities[k])),
         )
-        yield _Changes("factor", value * (1 - others**2), lambda k: _product(node, _rest(Call("^", (quantities[k], Num(2))))))
+        yield _Changes(
+            "factor", value * (1 - others**2), lambda k: _product(node, _rest(Call("^", (quantities[k], Num(2)))))
+        )
         yield _Changes("mask", value * (others > 0), lambda k: _product(node, _mask(quantities[k])))
         yield _Changes("term", value + others, lambda k: Call("+", (node, quantities[k])))
         yield _Changes("extra term", value - others, lambda k: Call("-", (node, quantities[k])))
@@ -259,7 +261,9 @@ class Search:
         for sign in results:
             if sign != node.name:
                 yield _Changes(
-                    _operator(node.name, sign), results[sign][None], lambda k, sign=sign: Call(sign, node.args)  # type: ignore[misc]
+                    _operator(node.name, sign),
+                    results[sign][None],
+                    lambda k, sign=sign: Call(sign, node.args),  # type: ignore[misc]
                 )
         if node.name in ("+", "-"):
             yield _Changes("sign", (right - left)[None], lambda k: Call("-", (node.args[1], node.args[0])))
@@ -293,7 +297,9 @@ class Search:
             if not isinstance(node, (Call, Num)):
                 places.setdefault(node, []).append(path)
             elif isinstance(node, Call) and len(node.args) == 2 and not any(isinstance(arg, Call) for arg in node.args):
-                likes.setdefault((node.name, *("leaf" if isinstance(arg, Lane) else "" for arg in node.args)), []).append(path)
+                likes.setdefault(
+                    (node.name, *("leaf" if isinstance(arg, Lane) else "" for arg in node.args)), []
+                ).append(path)
         for (name, *_), where in likes.items():
             for sign in ("+", "-", "*"):
                 if name in ("+", "-", "*", "/") and sign != name:
@@ -420,7 +426,9 @@ def _replace(tree: Tree, path: Path, new: Tree) -> Tree:
         cells = tuple(_replace(cell, path[1:], new) if k == path[0] else cell for k, cell in enumerate(tree.cells))
         return Block(cells, tree.columns)
     assert isinstance(tree, Call)
-    return Call(tree.name, tuple(_replace(arg, path[1:], new) if k == path[0] else arg for k, arg in enumerate(tree.args)))
+    return Call(
+        tree.name, tuple(_replace(arg, path[1:], new) if k == path[0] else arg for k, arg in enumerate(tree.args))
+    )
 
 
 def _bracketed(tokens: list[Token]) -> Iterator[tuple[Tree, str]]:
@@ -436,7 +444,9 @@ def _bracketed(tokens: list[Token]) -> Iterator[tuple[Tree, str]]:
 
 
 def _with_pair(tokens: list[Token], how: str) -> Iterator[tuple[Tree, str]]:
-    starts = [k for k, token in enumerate(tokens) if token in ("(", "-") or not isinstance(token, str) or token[-1] == "("]
+    starts = [
+        k for k, token in enumerate(tokens) if token in ("(", "-") or not isinstance(token, str) or token[-1] == "("
+    ]
     ends = [k for k, token in enumerate(tokens) if token == ")" or not isinstance(token, str)]
     for first in starts:
         for last in ends:

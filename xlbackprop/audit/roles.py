@@ -71,12 +71,11 @@ class Roles:
                 befores.append("same elsewhere")
                 if before.offset > after.offset and befores[0] in ("weight", "bias"):
                     befores.append("weight later")
-        if isinstance(before, Outside) and isinstance(after, Lane) and self._is_beyond(before, after.lane):
+        if isinstance(before, Outside) and isinstance(after, Lane) and self.is_beyond(before, after.lane):
             befores.append("same elsewhere")
         return befores, afters
 
-
-    def _is_beyond(self, cell: Outside, lane: int) -> bool:
+    def is_beyond(self, cell: Outside, lane: int) -> bool:
         """Whether a cell outside the table stands in a lane's column, above its first step or below its last."""
         row, column = self._table.columns[lane].places[0]
         inline = cell.column == column if self._table.vertical else cell.row == row
@@ -87,4 +86,3 @@ def _here(leaf: Tree) -> Variable:
     if isinstance(leaf, (Lane, Fixed)):
         return Lane(leaf.lane)
     return leaf  # type: ignore[return-value]
-

@@ -105,4 +105,3 @@ def typed_says(kind: str, blank: bool, right: bool) -> str:
     if blank:
         return "is blank amid a column of formulas"
     return "is a typed number amid a column of formulas" + (", be it the right one" if right else "")
-

@@ -150,7 +150,8 @@ def _is_update(grid: _Grid, row: int, column: int) -> bool:
         return False
     refs = grid.refs(row, column)
     if (row - 1, column) in refs:
-        return any(r <= row - 1 and c != column and grid.has_value(r, c) for r, c in refs)
+        others = any(r <= row - 1 and c != column and grid.has_value(r, c) for r, c in refs)
+        return others and grid.has_value(row - 1, column)
     if len(refs) == 1 and refs[0][0] == row - 1 and grid.has_value(*refs[0]):
         return (row - 1, column) in grid.refs(*refs[0]) and len(grid.refs(*refs[0])) > 1
     return False
@@ -183,7 +184,21 @@ def _connected(grid: _Grid, column: int, first: int, last: int) -> set[int]:
                     columns.add(c)
                     users.remove(c)
                     grown = True
+        columns |= _needed(grid, row, columns)
         found |= columns
+    return found
+
+
+def _needed(grid: _Grid, row: int, columns: set[int]) -> set[int]:
+    """The columns that these use in a row, and those that these use, and so on."""
+    found: set[int] = set()
+    waiting = [(row, column) for column in columns]
+    while waiting:
+        place = waiting.pop()
+        if place in grid.cells and grid.cells[place].formula is not None:
+            new = {c for r, c in grid.refs(*place) if r == row and grid.has_value(r, c)} - columns - found
+            found |= new
+            waiting += [(row, column) for column in new]
     return found
 
 
@@ -201,9 +216,7 @@ def _table(grid: _Grid, columns: set[int], start: int, end: int) -> Table | None
     for column in list(labels):  # a cell beside the table is no column of it
         if sum((row, column) in grid.cells for row in rows) * 2 < len(rows) > 2:
             del labels[column]
-    lanes = tuple(
-        Column(labels[column], tuple(grid.place(row, column) for row in rows)) for column in sorted(labels)
-    )
+    lanes = tuple(Column(labels[column], tuple(grid.place(row, column) for row in rows)) for column in sorted(labels))
     return Table(grid.sheet.name, lanes, len(rows), grid.vertical)
 
 

@@ -68,9 +68,13 @@ class _Training:
         others = [
             v
             for v in given - taken
-            if self.lanes.label(v).kind in (Kind.OTHER, Kind.INPUT) and any(v in self.lanes.variables(k) for k in self._errors())
+            if self.lanes.label(v).kind in (Kind.OTHER, Kind.INPUT)
+            and any(v in self.lanes.variables(k) for k in self._errors())
         ]
-        return sorted(labelled or others, key=lambda v: (isinstance(v, Outside), repr(v) if isinstance(v, Outside) else "", getattr(v, "lane", 0)))
+        return sorted(
+            labelled or others,
+            key=lambda v: (isinstance(v, Outside), repr(v) if isinstance(v, Outside) else "", getattr(v, "lane", 0)),
+        )
 
     def _errors(self) -> list[int]:
         return [lane for lane in self.lanes.calculated() if self._may_be_error(lane)]
@@ -150,8 +154,10 @@ class _Training:
         def score(lane: int, k: int) -> float:
             parameter = parameters[k]
             own = lanes.kind(lane) is Kind.GRADIENT and lanes.labels[lane].of == parameter.name
-            return 1.6 * own + 1.0 * (lane in used.get(parameter.name, set())) - 0.5 * (
-                lanes.kind(lane) in (Kind.TARGET, Kind.INPUT)
+            return (
+                1.6 * own
+                + 1.0 * (lane in used.get(parameter.name, set()))
+                - 0.5 * (lanes.kind(lane) in (Kind.TARGET, Kind.INPUT))
             )
 
         for lane, k in matched(candidates, range(len(parameters)), score).items():
@@ -184,7 +190,11 @@ class _Training:
     def _update(self, parameter: Parameter) -> Tree | None:
         if parameter.updated is not None:
             return self.lanes.forms[parameter.updated]
-        return self.lanes.forms[parameter.variable.lane] if parameter.trained and isinstance(parameter.variable, Lane) else None
+        return (
+            self.lanes.forms[parameter.variable.lane]
+            if parameter.trained and isinstance(parameter.variable, Lane)
+            else None
+        )
 
     def find_rate(self) -> None:
         """The cell, the lane or the number that most updates multiply their gradient with."""

@@ -66,7 +66,9 @@ def _differs(audit: TableAudit, lane: int, form: Tree) -> bool:
         found = audit.bound.contents[lane][step]
         assert isinstance(found, float)
         right = audit.evaluate(form, lane, step)
-        wrong += not abs(found - right) <= _half(audit, lane) + _spread(audit, form, lane, step, right) + 1e-9 * abs(right)
+        wrong += not abs(found - right) <= _half(audit, lane) + _spread(audit, form, lane, step, right) + 1e-9 * abs(
+            right
+        )
     return wrong > 1
 
 

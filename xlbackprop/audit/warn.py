@@ -84,7 +84,9 @@ def _labels(audit: TableAudit) -> Iterator[Warning]:
 def _drifting(audit: TableAudit) -> Iterator[Warning]:
     for lane in drifting_inputs(audit.bound, audit.network):
         values = [one for one in audit.bound.contents[lane] if isinstance(one, float)]
-        says = f"{audit.roles.name(Lane(lane))} drifts from {values[0]:.15g} to {values[-1]:.15g}, as a dragged fill does"
+        says = (
+            f"{audit.roles.name(Lane(lane))} drifts from {values[0]:.15g} to {values[-1]:.15g}, as a dragged fill does"
+        )
         yield Warning(audit.table.sheet, audit.places.cell(lane, 0), "drifting-constant", says)
 
 

@@ -68,9 +68,11 @@ class _Wiring:
     def _below(self, unit: Unit) -> list[str]:
         """What may feed a unit: the layer below, and what most of its layer's units also use."""
         layer = [one for one in self.units.values() if one.layer == unit.layer]
-        below = [*self.network.inputs] if unit.layer == 0 else [
-            one.name for one in self.units.values() if one.layer == unit.layer - 1
-        ]
+        below = (
+            [*self.network.inputs]
+            if unit.layer == 0
+            else [one.name for one in self.units.values() if one.layer == unit.layer - 1]
+        )
         voted = Counter(
             source
             for one in layer
@@ -121,7 +123,7 @@ class _Wiring:
         from xlbackprop.audit.infer import matched
 
         rank = {weight: k for k, weight in enumerate(sorted(weights, key=self._number))}
-        position = {slot: k for k, slot in enumerate(slots)}
+        position = {slot: k for k, slot in enumerate(sorted(slots, key=self._numbers))}
         in_order = len(weights) == len(slots)
 
         def score(weight: Variable, slot: Slot) -> float:
@@ -137,11 +139,19 @@ class _Wiring:
 
         return {weight: [slot] for weight, slot in matched(weights, slots, score).items()}
 
+    def _numbers(self, slot: Slot) -> tuple[int, ...]:
+        """A place in the order of numbering: by layer, unit and source."""
+        return (self.units[slot[0]].layer, *(int(re.sub(r"\D", "", name) or 0) for name in slot))
+
     def _gradient_says(self, weight: Variable, slot: Slot) -> float:
         """How far the formula of the lane labelled with this weight's gradient speaks for a place."""
         name = self.lanes.label(weight).of
         lane = next(
-            (k for k, label in enumerate(self.lanes.labels) if label.kind is Kind.GRADIENT and label.of == name and name),
+            (
+                k
+                for k, label in enumerate(self.lanes.labels)
+                if label.kind is Kind.GRADIENT and label.of == name and name
+            ),
             None,
         )
         if lane is None or (terms := self.lanes.variables(lane)) is None:
@@ -167,7 +177,8 @@ class _Wiring:
     def place_biases(self) -> None:
         for layer in self.network.layers:
             voted = {
-                unit.name: [v for weight, v in self.votes[unit.name] if weight is None and self._may_serve(v)] for unit in layer
+                unit.name: [v for weight, v in self.votes[unit.name] if weight is None and self._may_serve(v)]
+                for unit in layer
             }
             having = [name for name, found in voted.items() if found]
             if not having or len(having) * 2 < len(layer):

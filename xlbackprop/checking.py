@@ -25,7 +25,7 @@ class Options:
     network: Spec | None = None  # of a workbook of ours that lost its own
     mapping: Mapping[str, str] = field(default_factory=dict)  # quantity: column or cell
     annotated: Path | None = None  # the folder for copies with the wrong cells marked
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from xlbackprop.audit.live import Typed, is_live, typed_cells
 from xlbackprop.audit.mapping import map_labels, outside_labels
 from xlbackprop.audit.naming import Named, Naming
 from xlbackprop.audit.network import Network
+from xlbackprop.audit.parts import BOUNDS
 from xlbackprop.audit.places import Places
 from xlbackprop.audit.rates import rate_warnings
 from xlbackprop.audit.references import Formulas
@@ -42,7 +43,7 @@ def audit(
     engine: Engine,
     *,
     mapping: Mapping[str, str] | None = None,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds = BOUNDS,
     progress: Callable[[str], None] = lambda phase: None,
 ) -> Audit:
     """Check every training table of a workbook, whoever made it.

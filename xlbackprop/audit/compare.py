@@ -239,9 +239,9 @@ class Comparing:
             self._helpers = {}
             try:
                 cured = {lane for lane in waiting if self._is_right(lane, self.result.wrong[lane])}
-                if cured and (best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)):
-                    if all(self._is_right(lane, self.bound.groups(lane)) for lane in users - waiting):
-                        best = name, cured
+                better = best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)
+                if cured and better and all(self._is_right(one, self.bound.groups(one)) for one in users - waiting):
+                    best = name, cured
             finally:
                 del self.right[helper]
                 self._helpers = before

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from xlbackprop.audit.formula import Block, Call, Num, Text, Tree
 
-Array = npt.NDArray[Any]  # float64 or complex128
+# float64 or complex128, an array or a number that broadcasts with arrays: numpy's types cannot say that.
+Array = Any
 Look = Callable[[Tree], Array]
 
 
@@ -31,33 +31,33 @@ def evaluate(tree: Tree, look: Look) -> Array:
 
 def _value(tree: Tree, look: Look) -> Array:
     if isinstance(tree, Num):
-        return np.float64(tree.value)  # type: ignore[return-value]
+        return np.float64(tree.value)
     if isinstance(tree, Call):
         if (operator := _OPERATORS.get(tree.name)) is not None:
-            return operator(*[_value(arg, look) for arg in tree.args])  # type: ignore[no-any-return]
+            return operator(*[_value(arg, look) for arg in tree.args])
         return _function(tree, look)
     if isinstance(tree, Block):  # outside a function that takes ranges
         return look(tree) if len(tree.cells) != 1 else _value(tree.cells[0], look)
     if isinstance(tree, Text):
-        return np.float64(math.nan)  # type: ignore[return-value]
+        return np.float64(math.nan)
     return look(tree)
 
 
 def _function(call: Call, look: Look) -> Array:
     if call.name in _OVER_ALL:
         values = [_value(cell, look) for arg in call.args for cell in _cells(arg)]
-        return _OVER_ALL[call.name](values) if values else np.float64(math.nan)  # type: ignore[return-value]
+        return _OVER_ALL[call.name](values) if values else np.float64(math.nan)
     if call.name == "SUMPRODUCT":
         columns = [[_value(cell, look) for cell in _cells(arg)] for arg in call.args]
         if len({len(column) for column in columns}) != 1:
-            return np.float64(math.nan)  # type: ignore[return-value]
+            return np.float64(math.nan)
         return _total([_product(list(row)) for row in zip(*columns)])
     if (function := FUNCTIONS.get(call.name)) is None:
         raise UnknownFunction(call.name)
     try:
-        return function(*[_value(arg, look) for arg in call.args])  # type: ignore[no-any-return]
+        return function(*[_value(arg, look) for arg in call.args])
     except TypeError:  # more or fewer arguments than it takes
-        return np.float64(math.nan)  # type: ignore[return-value]
+        return np.float64(math.nan)
 
 
 def _cells(tree: Tree) -> tuple[Tree, ...]:
@@ -96,7 +96,7 @@ _OVER_ALL: dict[str, Callable[[list[Array]], Array]] = {
     "MAX": _largest,
     "MIN": _smallest,
     "SUMSQ": lambda values: _total([value * value for value in values]),
-    "COUNT": lambda values: np.float64(len(values)),  # type: ignore[return-value]
+    "COUNT": lambda values: np.float64(len(values)),
     "AND": lambda values: _product([_truth(value) for value in values]),
     "OR": lambda values: 1.0 - _product([1.0 - _truth(value) for value in values]),
 }
@@ -110,7 +110,7 @@ def _compare(name: str) -> Callable[[Array, Array], Array]:
     compare = getattr(np, name)
 
     def compared(x: Array, y: Array) -> Array:
-        return compare(np.real(x), np.real(y)) * 1.0  # type: ignore[no-any-return]
+        return compare(np.real(x), np.real(y)) * 1.0
 
     return compared
 
@@ -120,7 +120,7 @@ def _power(x: Array, y: Array) -> Array:
     if np.ndim(exponent) == 0 and exponent == round(float(exponent)) and abs(exponent) <= 8:
         power = _product([x] * int(abs(exponent))) if exponent else x * 0 + 1.0
         return 1.0 / power if exponent < 0 else power
-    return np.power(x, y)  # type: ignore[no-any-return]
+    return np.power(x, y)
 
 
 def _errors(value: Array) -> Array:
@@ -133,20 +133,20 @@ def _if(condition: Array, then: Array, otherwise: Array | None = None) -> Array:
 
 
 def _log(x: Array, base: Array | None = None) -> Array:
-    return _ln(x) / np.log(10.0 if base is None else base)  # type: ignore[no-any-return]
+    return _ln(x) / np.log(10.0 if base is None else base)
 
 
 def _ln(x: Array) -> Array:
-    return np.log(np.where(np.real(x) > 0, x, math.nan))  # type: ignore[no-any-return]
+    return np.log(np.where(np.real(x) > 0, x, math.nan))
 
 
 def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf, otypes=[float])(x)  # type: ignore[no-any-return]
+    return np.vectorize(math.erf, otypes=[float])(x)
 
 
 def _round(x: Array, digits: Array | None = None) -> Array:
     scale = 10.0 ** (np.float64(0) if digits is None else digits)
-    return np.sign(x) * np.floor(np.abs(x) * scale + 0.5) / scale  # type: ignore[no-any-return]
+    return np.sign(x) * np.floor(np.abs(x) * scale + 0.5) / scale
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -189,7 +189,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "NOT": lambda x: 1.0 - _truth(x),
     "N": lambda x: x,
     "INT": lambda x: np.floor(np.real(x)),
-    "MOD": lambda x, y: np.mod(x, y),
+    "MOD": np.mod,
     "ROUND": _round,
     "MULTIPLY": lambda x, y: x * y,
     "ADD": lambda x, y: x + y,

@@ -187,11 +187,11 @@ def _cell(text: str, sheet: str | None) -> Ref:
 def _lines(text: str, sheet: str | None, columns: bool) -> Area:
     ends = []
     for part in text.split(":"):
-        fixed, part = part.startswith("$"), part.lstrip("$")
+        fixed, line = part.startswith("$"), part.lstrip("$")
         if columns:
-            ends.append(Ref(sheet, -1, column_index(part), True, fixed))
+            ends.append(Ref(sheet, -1, column_index(line), True, fixed))
         else:
-            ends.append(Ref(sheet, int(part) - 1, -1, fixed, True))
+            ends.append(Ref(sheet, int(line) - 1, -1, fixed, True))
     return Area(ends[0], ends[1])
 
 
@@ -262,7 +262,7 @@ class _Parser:
 
     def unary(self) -> Tree:
         sign = self._next()
-        if sign == "-" or sign == "+":
+        if sign in {"-", "+"}:
             self.position += 1
             self._deeper()
             inner = self.unary()

@@ -16,10 +16,10 @@ import numpy as np
 from xlbackprop.audit.binding import BoundTable
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
 from xlbackprop.audit.formula import Call, Fixed, Lane, Num, Outside, Tree, leaves
+from xlbackprop.audit.functions import ACTIVATIONS
 from xlbackprop.audit.labels import NOTHING, Kind, Label
 from xlbackprop.audit.network import Network, Output, Parameter, Unit, Variable
 from xlbackprop.audit.polynomial import Polynomial, polynomial
-from xlbackprop.audit.functions import ACTIVATIONS
 
 A = TypeVar("A", bound=Hashable)
 B = TypeVar("B", bound=Hashable)
@@ -99,7 +99,8 @@ class Lanes:
 
 
 def variables(tree: Tree) -> set[Variable]:
-    return {Lane(leaf.lane) if isinstance(leaf, Fixed) else _here(leaf) for leaf in leaves(tree)} - {None}  # type: ignore[arg-type]
+    found = (Lane(leaf.lane) if isinstance(leaf, Fixed) else _here(leaf) for leaf in leaves(tree))
+    return {one for one in found if one is not None}
 
 
 def _here(leaf: Tree) -> Variable | None:
@@ -179,7 +180,7 @@ class _Inference:
             if form is None and lanes.kind(lane) in (Kind.ACTIVATION, Kind.PRE_ACTIVATION):
                 (self.a_lanes if lanes.kind(lane) is Kind.ACTIVATION else self.z_lanes).append(lane)
         unlabelled = [lane for lane in calculated if lanes.kind(lane) in _NOT_CALCULATED]
-        signals: set[Variable] = {Lane(lane) for lane in lanes.given} | {Lane(lane) for lane in self.a_lanes}
+        signals: set[Variable] = {Lane(lane) for lane in [*lanes.given, *self.a_lanes]}
         signals |= {v for lane in calculated for v in lanes.variables(lane) if isinstance(v, Outside)}
         grown = True
         while grown:

@@ -47,7 +47,7 @@ class Label:
             case Kind.UPDATED:
                 return f"update {self.of}"
             case Kind.TOTAL_ERROR | Kind.RATE | Kind.STEP:
-                return self.kind.value
+                return str(self.kind.value)
         return self.of
 
 

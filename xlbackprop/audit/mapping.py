@@ -64,11 +64,9 @@ def outside_labels(book: Book, table: Table, mapping: Mapping[str, str]) -> Call
         cells = book.sheets[cell.sheet].cells
         for down, right in _BESIDE:
             beside = cells.get((cell.row + down, cell.column + right))
-            if beside is None:
-                continue
-            if beside.formula is None and isinstance(beside.value, str):
-                if (label := read_label(beside.value)) != NOTHING:
-                    return label
+            is_text = beside is not None and beside.formula is None and isinstance(beside.value, str)
+            if is_text and (label := read_label(str(beside and beside.value))) != NOTHING:
+                return label
         return NOTHING
 
     return label_of

@@ -136,7 +136,7 @@ SIGNS = (
     Sign("frozen-reference", "reference", ("fixed",), (ANY,)),
     Sign("row-offset", "reference", ("same elsewhere",), (ANY,)),
     Sign("wrong-gradient", "reference", ("gradient",), ("gradient",)),
-    Sign("pre-activation", "reference", ("pre-activation",), ("activation", "output"), _BACKWARD + ("pre-activation",)),
+    Sign("pre-activation", "reference", ("pre-activation",), ("activation", "output"), (*_BACKWARD, "pre-activation")),
     Sign("fed-wrong", "reference", ("pre-activation",), ("pre-activation",)),
     Sign("pre-activation", "reference", ("pre-activation",), ("activation", "output")),
     Sign("wrong-target", "reference", ("target",), ("target",)),

@@ -73,7 +73,8 @@ class Network:
     @property
     def summary(self) -> str:
         """`2-2-2 sigmoid, half squared error`."""
-        shape = "-".join(str(len(layer)) for layer in ([*self.inputs], *self.layers))
+        sizes = [len(self.inputs), *(len(layer) for layer in self.layers)]
+        shape = "-".join(map(str, sizes))
         kinds = list(dict.fromkeys(self.activations))
         biased = any(unit.bias is not None for unit in self.units.values())
         words = [f"{shape} {'/'.join(kinds) if len(kinds) == 1 else '-'.join(self.activations)}"]

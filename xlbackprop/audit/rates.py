@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlbackprop.audit.cells import Cell
 from xlbackprop.audit.formula import Outside
 from xlbackprop.audit.labels import Kind, read_label
-from xlbackprop.audit.typed import decimals
 from xlbackprop.audit.report import Warning
 from xlbackprop.audit.simulate import errors_at
+from xlbackprop.audit.typed import decimals
 from xlbackprop.sheet.address import cell_name
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _other_cell(audit: TableAudit, rate: float) -> Iterator[Warning]:
     for (row, column), one in audit.values.book.sheets[audit.table.sheet].cells.items():
         if isinstance(one.value, str) and one.formula is None and row < top and read_label(one.value).kind is Kind.RATE:
             value = audit.values.number(audit.table.sheet, row, column + 1)
-            if value == value and abs(value - rate) > 1e-9 * abs(rate) and value > 0:
+            if value > 0 and abs(value - rate) > 1e-9 * abs(rate):
                 says = f"is labelled as the learning rate, {value:g}; the updates use {audit.rate_cell}, {rate:g}"
                 yield Warning(audit.table.sheet, cell_name(row, column + 1), "rate-label", says)
                 return
@@ -105,34 +106,31 @@ def _pasted(audit: TableAudit) -> Iterator[Warning]:
                 yield Warning(sheet.name, cell_name(row + 1 + k, column), "pasted-errors", says)
 
 
-def _headers(cells: dict[tuple[int, int], object]) -> list[tuple[int, int, str]]:
+def _headers(cells: Mapping[tuple[int, int], Cell]) -> list[tuple[int, int, str]]:
+    """Cells that claim a rate and have a typed number below them."""
     found = []
     for (row, column), cell in cells.items():
-        value = getattr(cell, "value", None)
-        text = (
-            value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) and 0 < value <= 100 else ""
-        )
-        if (
-            text
-            and claimed(text, bare=True)
-            and isinstance(getattr(cells.get((row + 1, column)), "value", None), float)
-        ):
-            if isinstance(value, str) or _is_series_head(cells, row, column):
-                found.append((row, column, text))
+        text = f"{cell.value:g}" if isinstance(cell.value, float) else cell.value
+        below = cells.get((row + 1, column))
+        if not isinstance(text, str) or below is None or not isinstance(below.value, float):
+            continue
+        if claimed(text, bare=True) and (isinstance(cell.value, str) or _is_series_head(cells, row, column)):
+            found.append((row, column, text))
     return found
 
 
-def _is_series_head(cells: dict[tuple[int, int], object], row: int, column: int) -> bool:
+def _is_series_head(cells: Mapping[tuple[int, int], Cell], row: int, column: int) -> bool:
     """A number that stands first, above a series and beside another such head."""
     return (row - 1, column) not in cells and any((row, column + side) in cells for side in (-1, 1))
 
 
-def _series(cells: dict[tuple[int, int], object], row: int, column: int) -> list[float]:
+def _series(cells: Mapping[tuple[int, int], Cell], row: int, column: int) -> list[float]:
+    """The typed numbers from a cell downwards."""
     found: list[float] = []
     while (cell := cells.get((row + len(found), column))) is not None:
-        if getattr(cell, "formula", None) is not None or not isinstance(getattr(cell, "value", None), float):
+        if cell.formula is not None or not isinstance(cell.value, float):
             break
-        found.append(cell.value)  # type: ignore[attr-defined]
+        found.append(cell.value)
     return found
 
 

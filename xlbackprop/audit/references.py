@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xlbackprop.audit.book import Book
+from xlbackprop.audit.book import Book, ListObject
 from xlbackprop.audit.cells import Formula, Sheet
-from xlbackprop.audit.formula import Area, Call, Field, FormulaError, Name, Ref, Tree, parse
+from xlbackprop.audit.formula import Area, Field, FormulaError, Ref, Tree, parse
 from xlbackprop.audit.formula import leaves as leaves_of
 
 Place = tuple[int, int]
@@ -49,7 +49,7 @@ class Formulas:
         result = []
         for one in refs:
             if isinstance(one, Field):
-                if (found := self.field(one, sheet.name, place)) is not None and found[1:] != (-1, -1):
+                if (found := self.field(one, sheet.name, place)) is not None:
                     result.append(found)
             elif isinstance(one, Ref) and (one.sheet is None or one.sheet == sheet.name) and one.row >= 0:
                 result.append(moved(one, formula, place))
@@ -98,11 +98,11 @@ class Formulas:
             (table.last_row - table.totals_rows, column),
         )
 
-    def _around(self, sheet: str, place: Place):  # type: ignore[no-untyped-def]
+    def _around(self, sheet: str, place: Place) -> ListObject | None:
         for one in self._list_objects.values():
-            if one.sheet == sheet and one.first_row <= place[0] <= one.last_row:
-                if one.first_column <= place[1] <= one.last_column:
-                    return one
+            inside = one.first_row <= place[0] <= one.last_row and one.first_column <= place[1] <= one.last_column
+            if one.sheet == sheet and inside:
+                return one
         return None
 
 
@@ -115,6 +115,3 @@ def moved(ref: Ref, formula: Formula, place: Place) -> Place:
 
 def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
-
-
-__all__ = ["Call", "Formulas", "moved"]

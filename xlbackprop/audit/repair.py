@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -205,8 +204,9 @@ class Search:
         if is_leaf:
             yield _Changes("reference", others, quantities.__getitem__)
         else:
+            assert isinstance(node, Call)
             yield from self._operators(node)
-        yield _Changes("sign", -value[None], lambda k: node.args[0] if _is_neg(node) else Call("neg", (node,)))  # type: ignore[union-attr]
+        yield _Changes("sign", -value[None], lambda k: _negated(node))
         factors = (2.0, 0.5, *self.scales)
         yield _Changes(
             "constant",
@@ -345,8 +345,8 @@ def _quick(tree: Tree, number: Callable[[Tree], float]) -> float | None:
     return None if isinstance(tree, Block) else number(tree)
 
 
-def _is_neg(node: Tree) -> bool:
-    return isinstance(node, Call) and node.name == "neg"
+def _negated(node: Tree) -> Tree:
+    return node.args[0] if isinstance(node, Call) and node.name == "neg" else Call("neg", (node,))
 
 
 def _rest(leaf: Tree) -> Call:

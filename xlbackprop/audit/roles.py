@@ -66,11 +66,10 @@ class Roles:
         befores, afters = [self.role(before)], [self.role(after)]
         if isinstance(before, Fixed):
             befores.append("fixed")
-        if isinstance(before, Lane) and isinstance(after, Lane):
-            if before.lane == after.lane:
-                befores.append("same elsewhere")
-                if before.offset > after.offset and befores[0] in ("weight", "bias"):
-                    befores.append("weight later")
+        if isinstance(before, Lane) and isinstance(after, Lane) and before.lane == after.lane:
+            befores.append("same elsewhere")
+            if before.offset > after.offset and befores[0] in ("weight", "bias"):
+                befores.append("weight later")
         if isinstance(before, Outside) and isinstance(after, Lane) and self.is_beyond(before, after.lane):
             befores.append("same elsewhere")
         return befores, afters

@@ -28,7 +28,8 @@ class Sentences:
             case "frozen-reference":
                 return f"always uses {before}, whatever the step; it needs {after}"
             case "drifting-rate":
-                return f"uses {before} for the learning rate, whose reference moved when it was filled down; fix it with $ as {self._address(edit.after, step)}"
+                cure = f"fix it as {self._address(edit.after, step)}"
+                return f"uses {before} for the learning rate: the reference moved when it was filled down; {cure}"
             case "wrong-rate":
                 return f"multiplies by {before}; the learning rate is in {self._address(edit.after, step)}"
             case "updated-weights":

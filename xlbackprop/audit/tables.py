@@ -21,6 +21,7 @@ MOST_LANES = 4096
 _HEADER_REACH = 6  # lines above the first step in which a header may stand
 _GAP = 3  # overwritten cells in a row that do not end a table
 _FEWEST_LABELS = 4
+_FEWEST_LANES = 3  # a weight, an activation and a gradient
 _ENOUGH_LABELS = 8  # known ones with which nobody asks whether the steps go to the right
 
 
@@ -216,6 +217,8 @@ def _table(grid: _Grid, columns: set[int], start: int, end: int) -> Table | None
     for column in list(labels):  # a cell beside the table is no column of it
         if sum((row, column) in grid.cells for row in rows) * 2 < len(rows) > 2:
             del labels[column]
+    if len(labels) < _FEWEST_LANES:
+        return None
     lanes = tuple(Column(labels[column], tuple(grid.place(row, column) for row in rows)) for column in sorted(labels))
     return Table(grid.sheet.name, lanes, len(rows), grid.vertical)
 
@@ -241,9 +244,9 @@ def _beside(grid: _Grid, columns: set[int], header: int, start: int) -> Iterator
     low, high = min(columns) - 3, max(columns) + 3
     for column in sorted(grid.columns):
         name = _quantity(grid, header, column)
-        if column not in columns and low <= column <= high and name and name not in known:
-            if grid.has_value(start, column) or grid.has_value(start + 1, column):
-                yield column
+        is_new = column not in columns and name and name not in known
+        if is_new and low <= column <= high and any(grid.has_value(row, column) for row in (start, start + 1)):
+            yield column
 
 
 def _quantity(grid: _Grid, header: int, column: int) -> str:

@@ -221,7 +221,7 @@ class _Training:
     def _rates(self, form: Tree) -> list[Variable]:
         found: list[Variable] = [leaf for leaf in leaves(form) if isinstance(leaf, (Outside, Lane, Fixed))]  # type: ignore[misc]
         if not any(isinstance(leaf, Outside) for leaf in found):
-            found += [one for one in _factors(form)]
+            found += list(_factors(form))
         return found
 
     def find_helpers(self) -> None:

@@ -85,7 +85,7 @@ def _spread(audit: TableAudit, form: Tree, lane: int, step: int, right: float) -
 
 
 def _half(audit: TableAudit, lane: int) -> float:
-    """Half a unit of the last decimal of a column, a little more for its own rounding; 0 of an input, which is exact."""
+    """Half a unit of the last decimal of a column, a little more for its own rounding; 0 of an exact input."""
     numbers = set(_numbers(audit, lane))
     usual = Counter(map(decimals, numbers)).most_common(1)
     return 0.0 if len(numbers) < 2 else 0.51 * 10.0 ** -usual[0][0]

@@ -27,7 +27,7 @@ _REASONS = {
 def table_warnings(audit: TableAudit) -> list[Warning]:
     """What is odd in one table."""
     found = [] if audit.live else [not_live(audit)]
-    return found + [*_labels(audit), *_drifting(audit), *_convention(audit)]
+    return [*found, *_labels(audit), *_drifting(audit), *_convention(audit)]
 
 
 def book_warnings(values: Values) -> list[Warning]:
@@ -76,9 +76,11 @@ def _labels(audit: TableAudit) -> Iterator[Warning]:
         lane = output.error
         if lane is not None and labels[lane].kind is Kind.ERROR and labels[lane].of != f"E{k + 1}":
             yield odd(lane, labels[lane].of, f"the error of {output.unit}")
-        if isinstance(output.target, Lane) and output.unit[1:].isdigit() and output.name[1:] != output.unit[1:]:
-            if labels[output.target.lane].kind is Kind.TARGET and len(network.outputs) > 1:
-                yield odd(output.target.lane, output.name, f"the target of {output.unit}")
+        target = output.target
+        if not isinstance(target, Lane) or labels[target.lane].kind is not Kind.TARGET or len(network.outputs) == 1:
+            continue
+        if output.unit[1:].isdigit() and output.name[1:] != output.unit[1:]:
+            yield odd(target.lane, output.name, f"the target of {output.unit}")
 
 
 def _drifting(audit: TableAudit) -> Iterator[Warning]:

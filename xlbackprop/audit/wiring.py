@@ -100,8 +100,8 @@ class _Wiring:
         for weight in weights:
             name = self._name(weight, Kind.WEIGHT, "w")
             self.network.parameters[name] = Parameter(name, weight)
-            for unit, source in places.get(weight, []):
-                self.units[unit].inputs.append((weight, source))
+            for to, source in places.get(weight, []):
+                self.units[to].inputs.append((weight, source))
         for unit in self.units.values():
             order = {source: k for k, source in enumerate(self._below(unit))}
             unit.inputs.sort(key=lambda pair: order.get(pair[1], 0))
@@ -207,11 +207,11 @@ class _Wiring:
 
     def _orphans(self) -> list[Variable]:
         """Parameters labelled as biases that no unit uses."""
-        used = {unit.bias for unit in self.units.values()}
+        used: set[Variable] = {unit.bias for unit in self.units.values() if unit.bias is not None}
         used |= {signal for votes in self.votes.values() for weight, signal in votes if weight is None}
-        given = {Lane(lane) for lane in self.lanes.given if self.lanes.kind(lane) is Kind.BIAS}
+        given: set[Variable] = {Lane(lane) for lane in self.lanes.given if self.lanes.kind(lane) is Kind.BIAS}
         found = {one for one in self.inference.parameters if self.lanes.label(one).kind is Kind.BIAS}
-        return sorted((found | given) - used - {None}, key=_order)  # type: ignore[arg-type]
+        return sorted((found | given) - used, key=_order)
 
 
 def _order(variable: Variable) -> tuple[object, ...]:

@@ -151,8 +151,8 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Path:
         ("zip.xlsx", "is a zip file without a workbook in it"),
         ("no-workbook.xlsx", "has a part that cannot be read"),
         ("bad-xml.xlsx", "has a part that cannot be read"),
-        ("no-table.xlsx", "has no table that xlbackprop wrote"),
-        (".", "cannot be read"),
+        ("no-table.xlsx", "has no training table that can be read"),
+        (".", "is a folder without a workbook"),
     ],
 )
 def test_a_workbook_that_cannot_be_read(bad_files: Path, name: str, fact: str) -> None:

@@ -158,7 +158,7 @@ def verify(
     Takes files and folders. Exit 0: all correct; 1: something is wrong; 2: a file cannot be read.
 
     \b
-    Example: xlbackprop verify theirs.xlsx submissions/ --json
+    Example: xlbackprop verify output/era-s6.xlsx --json
     """
     from xlbackprop import checking
     from xlbackprop.crowd import Limits

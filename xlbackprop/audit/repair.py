@@ -14,30 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlbackprop.audit.brackets import bracketed
 from xlbackprop.audit.compare import ABSOLUTE, agree
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
-from xlbackprop.audit.formula import (
-    Block,
-    Call,
-    Fixed,
-    FormulaError,
-    Lane,
-    Num,
-    Outside,
-    Token,
-    Tree,
-    assemble,
-    to_tokens,
-)
+from xlbackprop.audit.formula import Block, Call, Lane, Num, Tree, to_tokens
+from xlbackprop.audit.surgery import MOST_NODES, Path, node_at, paths, regrouped, renamed, replaced
 
-Path = tuple[int, ...]  # which argument, of which argument, ...
-
-_MOST_NODES = 160
-_MOST_TOKENS = 120
 _POWERS = ("^", "POWER", "POW")
 _MOST_RUN = 5  # places side by side
 _QUICK = 4  # points at which a change is tried first
-_MOST_GROUPED = 8  # ways to take a sum's terms together
 _MOST_FIRST = 60  # first changes of two that are tried
 
 
@@ -104,7 +89,7 @@ class Search:
         """Repairs by one change, at one node or at all places where the same stands."""
         yield from self._wholesale(tree)
         yield from self._numbers_changed(tree)
-        for variant in (tree, *_regrouped(tree)):
+        for variant in (tree, *regrouped(tree)):
             yield from self._by_one_change(variant)
 
     def _points(self, count: int) -> Search:
@@ -120,17 +105,17 @@ class Search:
     def _wholesale(self, tree: Tree) -> Iterator[Repair]:
         """One function for another throughout the formula."""
         for old in ("LOG", "LOG10"):
-            changed = _renamed(tree, old, "LN")
+            changed = renamed(tree, old, "LN")
             if changed != tree and self.is_right(changed):
                 yield Repair(changed, (Edit("logarithm", tree, changed),))
 
     def _numbers_changed(self, tree: Tree) -> Iterator[Repair]:
         """Another number in place of one: what is linear in it tells which."""
-        for path in _paths(tree):
-            node = _at(tree, path)
+        for path in paths(tree):
+            node = node_at(tree, path)
             if not isinstance(node, Num):
                 continue
-            if path[-1:] == (1,) and isinstance(power := _at(tree, path[:-1]), Call) and power.name in _POWERS:
+            if path[-1:] == (1,) and isinstance(power := node_at(tree, path[:-1]), Call) and power.name in _POWERS:
                 for value in (1.0, 2.0, 3.0):
                     changed = replaced(tree, [path], Num(value))
                     if value != node.value and self.is_right(changed):
@@ -150,8 +135,8 @@ class Search:
 
     def _by_one_change(self, tree: Tree) -> Iterator[Repair]:
         places: dict[Tree, list[Path]] = {}
-        for path in list(_paths(tree))[:_MOST_NODES]:
-            places.setdefault(_at(tree, path), []).append(path)
+        for path in list(paths(tree))[:MOST_NODES]:
+            places.setdefault(node_at(tree, path), []).append(path)
         quick = self._points(_QUICK)
         for node, where in places.items():
             changes = quick._of_node(node)
@@ -274,7 +259,7 @@ class Search:
     # Parentheses: one pair more, or one pair elsewhere.
 
     def parentheses(self, tree: Tree) -> Iterator[Repair]:
-        for form, how in _bracketed(to_tokens(tree)):
+        for form, how in bracketed(to_tokens(tree)):
             if form != tree and self.is_right(form):
                 yield Repair(form, (Edit(how, tree, form),))
 
@@ -292,8 +277,8 @@ class Search:
     def _throughout(self, tree: Tree, rank: Callable[[Tree, Tree], int]) -> Iterator[tuple[int, Edit, Tree]]:
         places: dict[Tree, list[Path]] = {}
         likes: dict[tuple[str, ...], list[Path]] = {}
-        for path in list(_paths(tree))[:_MOST_NODES]:
-            node = _at(tree, path)
+        for path in list(paths(tree))[:MOST_NODES]:
+            node = node_at(tree, path)
             if not isinstance(node, (Call, Num)):
                 places.setdefault(node, []).append(path)
             elif isinstance(node, Call) and len(node.args) == 2 and not any(isinstance(arg, Call) for arg in node.args):
@@ -305,11 +290,11 @@ class Search:
                 if name in ("+", "-", "*", "/") and sign != name:
                     changed = tree
                     for path in where:
-                        old = _at(changed, path)
+                        old = node_at(changed, path)
                         assert isinstance(old, Call)
                         changed = replaced(changed, [path], Call(sign, old.args))
-                    before = _at(tree, where[0])
-                    yield 1, Edit(_operator(name, sign), before, _at(changed, where[0]), len(where)), changed
+                    before = node_at(tree, where[0])
+                    yield 1, Edit(_operator(name, sign), before, node_at(changed, where[0]), len(where)), changed
         for node, where in places.items():
             for one in self.quantities:
                 if one != node and (likely := rank(node, one)) < 3:
@@ -368,121 +353,9 @@ def _choices(where: list[Path]) -> Iterator[list[Path]]:
             yield where[start : start + length]
 
 
-def _renamed(tree: Tree, old: str, new: str) -> Tree:
-    if not isinstance(tree, Call):
-        return tree
-    args = tuple(_renamed(arg, old, new) for arg in tree.args)
-    return Call(new if tree.name == old and len(args) == 1 else tree.name, args)
-
-
-def _regrouped(tree: Tree) -> list[Tree]:
-    """The same sum, or product, with two neighbours taken together first: a+b-c as a+(b-c)."""
-    found: list[Tree] = []
-    for path in list(_paths(tree))[:_MOST_NODES]:
-        match _at(tree, path):
-            case Call("*", (Call("*", (first, second)), third)):
-                found.append(replaced(tree, [path], Call("*", (first, Call("*", (second, third))))))
-            case Call("+" | "-" as outer, (Call("+" | "-" as inner, (first, second)), third)):
-                sign = outer if inner == "+" else {"+": "-", "-": "+"}[outer]
-                group = Call(inner, (first, Call(sign, (second, third))))
-                found.append(replaced(tree, [path], group))
-    return found[:_MOST_GROUPED]
-
-
 def _operator(before: str, after: str) -> str:
     return "operator+-" if {before, after} == {"+", "-"} else "operator"
 
 
 def _product(node: Tree, factor: Tree) -> Call:
     return Call("*", (node, factor))
-
-
-def _paths(tree: Tree, here: Path = ()) -> Iterator[Path]:
-    yield here
-    if isinstance(tree, Call):
-        for k, arg in enumerate(tree.args):
-            yield from _paths(arg, (*here, k))
-    elif isinstance(tree, Block):
-        for k, arg in enumerate(tree.cells[:64]):
-            yield from _paths(arg, (*here, k))
-
-
-def _at(tree: Tree, path: Path) -> Tree:
-    for k in path:
-        tree = tree.args[k] if isinstance(tree, Call) else tree.cells[k]  # type: ignore[union-attr]
-    return tree
-
-
-def replaced(tree: Tree, where: list[Path], new: Tree) -> Tree:
-    for path in where:
-        tree = _replace(tree, path, new)
-    return tree
-
-
-def _replace(tree: Tree, path: Path, new: Tree) -> Tree:
-    if not path:
-        return new
-    if isinstance(tree, Block):
-        cells = tuple(_replace(cell, path[1:], new) if k == path[0] else cell for k, cell in enumerate(tree.cells))
-        return Block(cells, tree.columns)
-    assert isinstance(tree, Call)
-    return Call(
-        tree.name, tuple(_replace(arg, path[1:], new) if k == path[0] else arg for k, arg in enumerate(tree.args))
-    )
-
-
-def _bracketed(tokens: list[Token]) -> Iterator[tuple[Tree, str]]:
-    """The formula with one pair of brackets more, less, or moved."""
-    if len(tokens) > _MOST_TOKENS:
-        return
-    yield from _with_pair(tokens, "missing parentheses")
-    for first, last in _pairs(tokens):
-        inner = [*tokens[:first], *tokens[first + 1 : last], *tokens[last + 1 :]]
-        if (tree := _assembled(inner)) is not None:
-            yield tree, "extra parentheses"
-        yield from _with_pair(inner, "misplaced parentheses")
-
-
-def _with_pair(tokens: list[Token], how: str) -> Iterator[tuple[Tree, str]]:
-    starts = [
-        k for k, token in enumerate(tokens) if token in ("(", "-") or not isinstance(token, str) or token[-1] == "("
-    ]
-    ends = [k for k, token in enumerate(tokens) if token == ")" or not isinstance(token, str)]
-    for first in starts:
-        for last in ends:
-            if last > first + 1 and _balanced(tokens[first : last + 1]):
-                tree = _assembled([*tokens[:first], "(", *tokens[first : last + 1], ")", *tokens[last + 1 :]])
-                if tree is not None:
-                    yield tree, how
-
-
-def _balanced(tokens: list[Token]) -> bool:
-    depth = 0
-    for token in tokens:
-        depth += (token == "(") - (token == ")")
-        if depth < 0:
-            return False
-    return depth == 0
-
-
-def _pairs(tokens: list[Token]) -> Iterator[tuple[int, int]]:
-    """Where brackets open and close, those of functions left out."""
-    waiting: list[int] = []
-    for k, token in enumerate(tokens):
-        if token == "(":
-            waiting.append(k)
-        elif token == ")":
-            first = waiting.pop()
-            before = tokens[first - 1] if first else ""
-            if not (isinstance(before, str) and len(before) > 1 and before.endswith("(")):
-                yield first, k
-
-
-def _assembled(tokens: list[Token]) -> Tree | None:
-    try:
-        return assemble(tokens)
-    except FormulaError:
-        return None
-
-
-__all__ = ["Edit", "Fixed", "Outside", "Repair", "Search"]

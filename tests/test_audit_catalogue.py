@@ -12,7 +12,7 @@ from openpyxl.formula.translate import Translator
 from openpyxl.utils import range_boundaries
 from test_audit_tables import Author, Layout, Net, audited, one_sheet, said
 
-from xlbackprop.audit.mistakes import CATALOGUE, MISTAKES, SIGNS
+from xlbackprop.audit.mistakes import CATALOGUE, CLUES, MISTAKES
 from xlbackprop.audit.report import Audit, MistakeReport
 
 STEPS = 9
@@ -522,7 +522,7 @@ def test_the_kinds_are_told_apart_and_each_is_documented() -> None:
 
 
 def test_every_sign_leads_to_a_kind_of_the_catalogue() -> None:
-    assert {sign.kind for sign in SIGNS} <= set(CATALOGUE)
+    assert {sign.kind for sign in CLUES} <= set(CATALOGUE)
 
 
 def test_every_kind_is_made_here() -> None:

@@ -137,6 +137,7 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Path:
     from openpyxl import Workbook
 
     Workbook().save(folder / "no-table.xlsx")
+    (folder / "nothing").mkdir()
     return folder
 
 
@@ -152,7 +153,7 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Path:
         ("no-workbook.xlsx", "has a part that cannot be read"),
         ("bad-xml.xlsx", "has a part that cannot be read"),
         ("no-table.xlsx", "has no training table that can be read"),
-        (".", "is a folder without a workbook"),
+        ("nothing", "is a folder without a workbook"),
     ],
 )
 def test_a_workbook_that_cannot_be_read(bad_files: Path, name: str, fact: str) -> None:

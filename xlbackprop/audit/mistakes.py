@@ -20,14 +20,13 @@ class Mistake:
     does: str
     right: str
     wrong: str
-    cost: float = 1.0  # of two explanations that both fit, the cheaper is believed
 
 
 ANY = "*"
 
 
 @dataclass(frozen=True)
-class Sign:
+class Clue:
     """How a mistake is known: by the kind of change, and the roles of what stood there and what belongs there."""
 
     kind: str
@@ -35,7 +34,7 @@ class Sign:
     before: tuple[str, ...] = (ANY,)
     after: tuple[str, ...] = (ANY,)
     within: tuple[str, ...] = (ANY,)  # the role of the wrong cell
-    cost: float = 1.0
+    cost: float = 1.0  # of two explanations that both fit, the cheaper is believed
 
 
 # fmt: off
@@ -128,54 +127,54 @@ MISTAKES = (
 _FORWARD = ("pre-activation", "activation")
 _BACKWARD = ("gradient", "helper", "update", "updated")
 # In this order: the first row that fits is the mistake. Roles are those of `roles.py`.
-SIGNS = (
-    Sign("updated-weights", "reference", ("weight later",), ("weight",), _BACKWARD),
-    Sign("drifting-rate", "moved", (ANY,), ("rate",)),
-    Sign("typed-number", "reference", ("number",), (ANY,), cost=1.5),
-    Sign("wrong-rate", "reference", (ANY,), ("rate",)),
-    Sign("frozen-reference", "reference", ("fixed",), (ANY,)),
-    Sign("row-offset", "reference", ("same elsewhere",), (ANY,)),
-    Sign("wrong-gradient", "reference", ("gradient",), ("gradient",)),
-    Sign("pre-activation", "reference", ("pre-activation",), ("activation", "output"), (*_BACKWARD, "pre-activation")),
-    Sign("fed-wrong", "reference", ("pre-activation",), ("pre-activation",)),
-    Sign("pre-activation", "reference", ("pre-activation",), ("activation", "output")),
-    Sign("wrong-target", "reference", ("target",), ("target",)),
-    Sign("wrong-output", "reference", ("output",), ("output",)),
-    Sign("wrong-output", "reference", ("error",), ("error",)),
-    Sign("fed-wrong", "reference", ("activation", "output"), ("activation", "output"), _FORWARD),
-    Sign("wrong-neuron", "reference", ("activation",), ("activation",)),
-    Sign("wrong-neuron", "reference", ("activation", "output"), ("output", "activation"), _BACKWARD, 1.1),
-    Sign("wrong-neuron", "reference", ("helper",), ("helper",), cost=1.2),
-    Sign("wrong-weight", "reference", ("weight",), ("weight",)),
-    Sign("wrong-input", "reference", ("input",), ("input",)),
-    Sign("fed-wrong", "reference", (ANY,), (ANY,), _FORWARD, 2.0),
-    Sign("wrong-reference", "reference", cost=2.0),
-    Sign("sigmoid-sign", "sign", ("pre-activation",), within=("activation", "output")),
-    Sign("minus-square", "minus square", cost=1.4),
-    Sign("sign", "sign", cost=1.6),
-    Sign("sign", "operator+-", cost=1.5),
-    Sign("wrong-operator", "operator", cost=1.8),
-    Sign("mean-for-sum", "constant", within=("total error",), cost=1.9),
-    Sign("mean-for-sum", "average", cost=1.5),
-    Sign("lost-half", "constant", cost=2.0),
-    Sign("log10", "logarithm", cost=1.7),
-    Sign("missing-square", "power", cost=2.2),
-    Sign("missing-bias", "term", (ANY,), ("bias",), cost=2.2),
-    Sign("missing-mask", "mask", cost=2.3),
-    Sign("missing-factor", "factor", cost=2.4),
-    Sign("missing-factor", "tanh factor", cost=2.4),
-    Sign("missing-term", "term", cost=2.6),
-    Sign("missing-term", "weighted term", cost=2.6),
-    Sign("extra-factor", "extra factor", cost=2.5),
-    Sign("extra-term", "extra term", cost=2.5),
-    Sign("extra-factor", "quotient", cost=4.5),
-    Sign("missing-factor", "complement", cost=3.0),
-    Sign("wrong-number", "exponent", cost=1.9),
-    Sign("wrong-number", "number", cost=2.1),
-    Sign("different", "another", cost=6.0),
-    Sign("parentheses", "missing parentheses", cost=2.1),
-    Sign("parentheses", "extra parentheses", cost=2.1),
-    Sign("parentheses", "misplaced parentheses", cost=2.3),
+CLUES = (
+    Clue("updated-weights", "reference", ("weight later",), ("weight",), _BACKWARD),
+    Clue("drifting-rate", "moved", (ANY,), ("rate",)),
+    Clue("typed-number", "reference", ("number",), (ANY,), cost=1.5),
+    Clue("wrong-rate", "reference", (ANY,), ("rate",)),
+    Clue("frozen-reference", "reference", ("fixed",), (ANY,)),
+    Clue("row-offset", "reference", ("same elsewhere",), (ANY,)),
+    Clue("wrong-gradient", "reference", ("gradient",), ("gradient",)),
+    Clue("pre-activation", "reference", ("pre-activation",), ("activation", "output"), (*_BACKWARD, "pre-activation")),
+    Clue("fed-wrong", "reference", ("pre-activation",), ("pre-activation",)),
+    Clue("pre-activation", "reference", ("pre-activation",), ("activation", "output")),
+    Clue("wrong-target", "reference", ("target",), ("target",)),
+    Clue("wrong-output", "reference", ("output",), ("output",)),
+    Clue("wrong-output", "reference", ("error",), ("error",)),
+    Clue("fed-wrong", "reference", ("activation", "output"), ("activation", "output"), _FORWARD),
+    Clue("wrong-neuron", "reference", ("activation",), ("activation",)),
+    Clue("wrong-neuron", "reference", ("activation", "output"), ("output", "activation"), _BACKWARD, 1.1),
+    Clue("wrong-neuron", "reference", ("helper",), ("helper",), cost=1.2),
+    Clue("wrong-weight", "reference", ("weight",), ("weight",)),
+    Clue("wrong-input", "reference", ("input",), ("input",)),
+    Clue("fed-wrong", "reference", (ANY,), (ANY,), _FORWARD, 2.0),
+    Clue("wrong-reference", "reference", cost=2.0),
+    Clue("sigmoid-sign", "sign", ("pre-activation",), within=("activation", "output")),
+    Clue("minus-square", "minus square", cost=1.4),
+    Clue("sign", "sign", cost=1.6),
+    Clue("sign", "operator+-", cost=1.5),
+    Clue("wrong-operator", "operator", cost=1.8),
+    Clue("mean-for-sum", "constant", within=("total error",), cost=1.9),
+    Clue("mean-for-sum", "average", cost=1.5),
+    Clue("lost-half", "constant", cost=2.0),
+    Clue("log10", "logarithm", cost=1.7),
+    Clue("missing-square", "power", cost=2.2),
+    Clue("missing-bias", "term", (ANY,), ("bias",), cost=2.2),
+    Clue("missing-mask", "mask", cost=2.3),
+    Clue("missing-factor", "factor", cost=2.4),
+    Clue("missing-factor", "tanh factor", cost=2.4),
+    Clue("missing-term", "term", cost=2.6),
+    Clue("missing-term", "weighted term", cost=2.6),
+    Clue("extra-factor", "extra factor", cost=2.5),
+    Clue("extra-term", "extra term", cost=2.5),
+    Clue("extra-factor", "quotient", cost=4.5),
+    Clue("missing-factor", "complement", cost=3.0),
+    Clue("wrong-number", "exponent", cost=1.9),
+    Clue("wrong-number", "number", cost=2.1),
+    Clue("different", "another", cost=6.0),
+    Clue("parentheses", "missing parentheses", cost=2.1),
+    Clue("parentheses", "extra parentheses", cost=2.1),
+    Clue("parentheses", "misplaced parentheses", cost=2.3),
 )
 # fmt: on
 
@@ -185,12 +184,12 @@ CATALOGUE = {one.kind: one for one in MISTAKES}
 def kind_of(how: str, before: Iterable[str], after: Iterable[str], within: str) -> tuple[str, float]:
     """The mistake's kind and its cost, for a change and the roles of what stood there and what belongs there."""
     befores, afters = {ANY, *before}, {ANY, *after}
-    for sign in SIGNS:
-        if sign.how != how and not (sign.how == "operator" and how.startswith("operator")):
+    for clue in CLUES:
+        if clue.how != how and not (clue.how == "operator" and how.startswith("operator")):
             continue
-        if befores.isdisjoint(sign.before) or afters.isdisjoint(sign.after):
+        if befores.isdisjoint(clue.before) or afters.isdisjoint(clue.after):
             continue
-        if {ANY, within}.isdisjoint(sign.within):
+        if {ANY, within}.isdisjoint(clue.within):
             continue
-        return sign.kind, sign.cost
+        return clue.kind, clue.cost
     return "different", 9.0

@@ -55,33 +55,12 @@ _MADE = {
 }
 
 
+_HEADER = "t1 t2 i1 i2 w1 w2 w3 w4 h1 a_h1 h2 a_h2 w5 w6 w7 w8 o1 a_o1 o2 a_o2 E1 E2 E_tot"
+
+
 def template_slip(path: Path) -> None:
     """A hand-made copy of the class sheet, in which dE/dw3 and dE/dw4 take a_h1 for a_h2."""
-    header = [
-        "t1",
-        "t2",
-        "i1",
-        "i2",
-        "w1",
-        "w2",
-        "w3",
-        "w4",
-        "h1",
-        "a_h1",
-        "h2",
-        "a_h2",
-        "w5",
-        "w6",
-        "w7",
-        "w8",
-        "o1",
-        "a_o1",
-        "o2",
-        "a_o2",
-        "E1",
-        "E2",
-        "E_tot",
-    ]
+    header = [*_HEADER.split()]
     header += [f"∂E/∂w{k}" for k in range(1, 9)]
     book = openpyxl.Workbook()
     sheet = book.active

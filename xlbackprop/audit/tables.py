@@ -113,7 +113,7 @@ def _known(tables: list[Table]) -> int:
 
 def _recurrent(grid: _Grid) -> Iterator[Table]:
     runs = list(_runs(grid))
-    if not runs:
+    if not runs or len({column for column, _, _ in runs}) > MOST_LANES:
         return
     taken: set[tuple[int, int]] = set()  # runs that have found their table
     for column, first, last in sorted(runs, key=lambda run: (run[1] - run[2], run[0])):

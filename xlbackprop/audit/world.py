@@ -17,8 +17,8 @@ from xlbackprop.audit.formula import Lane, Num
 from xlbackprop.audit.functions import LOSSES, apply
 from xlbackprop.audit.network import Network, Variable
 
-DRAWS = 3  # of everything, for each step
 FEWEST = 24  # rows of numbers in all, where there are few steps
+LONG = 1000  # steps from which on one draw for each is enough
 _H = 1e-200  # of the complex step: too small to round anything
 
 
@@ -27,7 +27,9 @@ class World:
 
     def __init__(self, network: Network, steps: int, seed: int = 0) -> None:
         self.network, self.steps = network, steps
-        self.draws = max(DRAWS, -(-FEWEST // steps))
+        # Where ReLU is 0 its neighbours may be anything, so it takes more draws to find them wrong.
+        least = 8 if "relu" in network.activations else 1 if steps > LONG else 2
+        self.draws = max(least, -(-FEWEST // steps))
         self._chance = np.random.default_rng(seed)
         self.given: dict[Variable, Array] = {}
         self._draw()

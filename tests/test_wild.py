@@ -26,7 +26,7 @@ SIX_RATES: Wrong = {
     "update w3 2": ("G35", "overwritten-cell"),
     "update w4 2": ("H35", "overwritten-cell"),
     "h1": ("I35", "overwritten-cell"),
-    "E2": ("V35", "wrong-target"),  # and another output's activation
+    "E2": ("V35", "wrong-output"),
     **{f"dE/dw{k}": (f"{column}32", "wrong-operator") for k, column in enumerate(("X", "Y", "Z", "AA"), 1)},
     "dE/dw4 2": ("AA35", "overwritten-cell"),
     "dE/dw7": ("AD34", "wrong-output"),

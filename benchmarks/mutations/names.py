@@ -36,6 +36,8 @@ def names(kind: str, site: Site, table: Table) -> frozenset[str]:
     """The names that fit the site: those it knows, and the kinds with a formula of the same numbers."""
     if kind in NOT_BY_FORMULA - {"different"} | STRICT:
         return site.accepted
+    if kind == "different":  # what it changes is most often a constant
+        return site.accepted | {"wrong-number"}
     wrong, others = sampled(_formula(site)), set[str]()
     for other in KINDS.keys() - NOT_BY_FORMULA - site.accepted:
         alike = (one for one in sites(other, table, Random(0)) if one.column == site.column)

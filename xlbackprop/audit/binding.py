@@ -235,7 +235,7 @@ class _Elsewhere(Binder):
     def _cell(self, ref: Ref, target: Place, step: int, depth: int) -> Tree:
         sheet = ref.sheet or self._sheet
         if sheet == self.table.sheet and (found := self.table.where.get(target)) is not None:
-            return Fixed(*found)
+            return Fixed(*found) if self.table.steps > 1 else Lane(found[0])
         return self._outside(sheet, target, step, depth)
 
 

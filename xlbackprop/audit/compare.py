@@ -88,10 +88,17 @@ class Comparing:
             self.result.unknown.update({(lane, step): str(unknown) for step in steps})
             return
         good = agree(found, right[:, steps]).all(axis=0)
-        if not good.all():
-            self.result.wrong.setdefault(lane, {})[form] = [
-                step for step, ok in zip(steps, np.broadcast_to(good, len(steps))) if not ok
-            ]
+        if good.all():
+            return
+        bad = [step for step, ok in zip(steps, np.broadcast_to(good, len(steps))) if not ok]
+        if not self._depends_on_step(form):
+            bad = steps  # a formula is wrong where it gives the right number by luck, too
+        self.result.wrong.setdefault(lane, {})[form] = bad
+
+    def _depends_on_step(self, form: Tree) -> bool:
+        """Whether a formula may be right at some steps and wrong at others."""
+        found = list(leaves(form))
+        return any(isinstance(leaf, Fixed) for leaf in found) or bool(self._helpers_of(form))
 
     def _is_parameter(self, lane: int) -> bool:
         return any(one.variable == Lane(lane) for one in self.network.parameters.values())
@@ -167,8 +174,9 @@ class Comparing:
         users = self._users()
         known = meanings(self.world)
         for helper in self._in_order():
-            waiting = {lane for lane in users.get(helper, ()) if lane in self.result.wrong}
-            found = self._meaning(helper, waiting, users[helper], known) if waiting else None
+            # A wrong helper makes all its users wrong: one that is right speaks for it.
+            waiting = users[helper] if users[helper] <= set(self.result.wrong) else set()
+            found = self._meaning(helper, waiting, known) if waiting else None
             if found is None:
                 continue
             name, cured = found
@@ -225,10 +233,8 @@ class Comparing:
         found = {leaf.lane for leaf in leaves(form) if isinstance(leaf, (Lane, Fixed))}
         return found & set(self.network.helpers)
 
-    def _meaning(
-        self, helper: int, waiting: set[int], users: set[int], known: dict[str, Array]
-    ) -> tuple[str, set[int]] | None:
-        """What the helper should hold so that its users are right: the meaning that cures the most and harms none."""
+    def _meaning(self, helper: int, waiting: set[int], known: dict[str, Array]) -> tuple[str, set[int]] | None:
+        """What the helper should hold so that its users are right: the meaning that cures the most of them."""
         best: tuple[str, set[int]] | None = None
         own = self.lane_values(helper)
         label = self.bound.table.columns[helper].read.quantity
@@ -239,8 +245,7 @@ class Comparing:
             self._helpers = {}
             try:
                 cured = {lane for lane in waiting if self._is_right(lane, self.result.wrong[lane])}
-                better = best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)
-                if cured and better and all(self._is_right(one, self.bound.groups(one)) for one in users - waiting):
+                if cured and (best is None or (len(cured), name == label) > (len(best[1]), best[0] == label)):
                     best = name, cured
             finally:
                 del self.right[helper]

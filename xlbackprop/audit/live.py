@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from xlbackprop.audit.binding import BoundTable
-from xlbackprop.audit.formula import Lane
+from xlbackprop.audit.formula import Lane, leaves
 from xlbackprop.audit.network import Network
 from xlbackprop.audit.roles import Roles
 
@@ -50,7 +50,11 @@ def typed_cells(bound: BoundTable, network: Network, roles: Roles) -> list[Typed
     """Numbers and blanks where formulas belong, in a live table."""
     found: list[Typed] = []
     whole = set(typed_lanes(bound, network))
-    for lane in calculated_lanes(network):
+    lanes = calculated_lanes(network)
+    used = {
+        leaf.lane for lane in lanes for form in bound.groups(lane) for leaf in leaves(form) if isinstance(leaf, Lane)
+    }
+    for lane in lanes:
         start = 1 if roles.of_lane(lane) == "update" and roles.role(Lane(lane)) != "updated" else 0
         numbers = [k for k in range(start, bound.steps) if isinstance(bound.contents[lane][k], float)]
         if lane in whole:
@@ -58,6 +62,11 @@ def typed_cells(bound: BoundTable, network: Network, roles: Roles) -> list[Typed
                 found.append(Typed(lane, numbers, "typed-constants"))
             continue
         found += _of_column(bound, lane, numbers, start)
+    for helper in used.intersection(network.helpers):
+        numbers = [k for k in range(bound.steps) if isinstance(bound.contents[helper][k], float)]
+        found += [
+            one for one in _of_column(bound, helper, numbers, 0) if bound.contents[helper][one.steps[0]] is not None
+        ]
     return found + _odd_inputs(bound, network)
 
 

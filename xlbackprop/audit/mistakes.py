@@ -124,12 +124,15 @@ MISTAKES = (
     Mistake("different", "another formula", "is another formula altogether; both are shown", "E1+E2", "E1*E1"),
 )
 
-_FORWARD = ("pre-activation", "activation")
-_BACKWARD = ("gradient", "helper", "update", "updated")
+_FORWARD = ("pre-activation", "activation", "output")
+_BACKWARD = ("gradient", "helper")
 # In this order: the first row that fits is the mistake. Roles are those of `roles.py`.
 CLUES = (
     Clue("updated-weights", "reference", ("weight later",), ("weight",), _BACKWARD),
     Clue("drifting-rate", "moved", (ANY,), ("rate",)),
+    Clue("updated-weights", "reference", ("updated",), ("weight",), _BACKWARD),
+    Clue("updated-weights", "updated", within=_BACKWARD),
+    Clue("typed-number", "reference", ("usual number",), (ANY,), cost=2.9),
     Clue("typed-number", "reference", ("number",), (ANY,), cost=1.5),
     Clue("wrong-rate", "reference", (ANY,), ("rate",)),
     Clue("frozen-reference", "reference", ("fixed",), (ANY,)),
@@ -145,6 +148,8 @@ CLUES = (
     Clue("wrong-neuron", "reference", ("activation",), ("activation",)),
     Clue("wrong-neuron", "reference", ("activation", "output"), ("output", "activation"), _BACKWARD, 1.1),
     Clue("wrong-neuron", "reference", ("helper",), ("helper",), cost=1.2),
+    Clue("wrong-output", "output unit", cost=1.3),
+    Clue("wrong-neuron", "hidden unit", cost=1.3),
     Clue("wrong-weight", "reference", ("weight",), ("weight",)),
     Clue("wrong-input", "reference", ("input",), ("input",)),
     Clue("fed-wrong", "reference", (ANY,), (ANY,), _FORWARD, 2.0),

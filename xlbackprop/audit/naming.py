@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Named:
     edit_kinds: tuple[str, ...] = ()  # of each change
 
 
+_LAST = ("sign", "different", "wrong-reference")  # of two kinds these are named after the other
 _MOST_FORMS = 4  # of one lane that are looked at each by itself; what drifts has one for each row
 
 
@@ -88,7 +90,7 @@ class Naming:
         if found is None or (few and (found[0] > 2 * _CHEAP or "different" in found[1])):
             return Named(lane, steps, "overwritten-cell" if few else "different", form, right)
         _, each, repair = found
-        kinds = tuple(dict.fromkeys(sorted(each, key=lambda kind: kind in ("different", "wrong-reference"))))
+        kinds = tuple(dict.fromkeys(sorted(each, key=_LAST.__contains__)))
         return Named(lane, steps, kinds[0], form, repair.tree, repair.edits, kinds, each)
 
     def _of_another(self, lane: int, form: Tree, steps: Steps) -> bool:
@@ -139,7 +141,28 @@ class Naming:
         search = Search(look, right, self._quantities(lane), self._parts(lane))
         count = len(self.network.outputs)
         search.scales = (float(count), 1 / count) if count > 2 else ()
+        search.swaps = self._swaps()
         return search
+
+    def _swaps(self) -> list[tuple[str, dict[Tree, Tree]]]:
+        """What is taken for another together: a unit with all its quantities, all weights for the updated ones."""
+        found: list[tuple[str, dict[Tree, Tree]]] = []
+        for layer in self.network.layers:
+            last = layer[0].layer == len(self.network.layers) - 1
+            for one, other in permutations(layer, 2):
+                pairs = [(one.z, other.z), (one.a, other.a)]
+                swap: dict[Tree, Tree] = {Lane(x): Lane(y) for x, y in pairs if x is not None and y is not None}
+                targets = {output.unit: output.target for output in self.network.outputs}
+                if last and {one.name, other.name} <= set(targets):
+                    swap[targets[one.name]] = targets[other.name]
+                found.append(("output unit" if last else "hidden unit", swap))
+        later: dict[Tree, Tree] = {}
+        for parameter in self.network.parameters.values():
+            if isinstance(parameter.variable, Lane):
+                later[Lane(parameter.variable.lane, 1)] = parameter.variable
+            if parameter.updated is not None:
+                later[Lane(parameter.updated)] = parameter.variable
+        return [*found, ("updated", later)]
 
     def _quantities(self, lane: int) -> Iterator[Tree]:
         """The leaves that may belong in a lane's formula."""

@@ -17,7 +17,7 @@ import numpy as np
 from xlbackprop.audit.brackets import bracketed
 from xlbackprop.audit.compare import ABSOLUTE, agree
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
-from xlbackprop.audit.formula import Block, Call, Lane, Num, Tree, to_tokens
+from xlbackprop.audit.formula import Block, Call, Lane, Num, Tree, leaves, replace_leaves, to_tokens
 from xlbackprop.audit.surgery import MOST_NODES, Path, node_at, paths, regrouped, renamed, replaced
 
 _POWERS = ("^", "POWER", "POW")
@@ -88,6 +88,7 @@ class Search:
     def single(self, tree: Tree) -> Iterator[Repair]:
         """Repairs by one change, at one node or at all places where the same stands."""
         yield from self._wholesale(tree)
+        yield from self._swapped(tree)
         yield from self._numbers_changed(tree)
         for variant in (tree, *regrouped(tree)):
             yield from self._by_one_change(variant)
@@ -101,6 +102,18 @@ class Search:
         few._others, few._terms = self._others[:, first], self._terms[:, first]
         few._known = self._known
         return few
+
+    def _swapped(self, tree: Tree) -> Iterator[Repair]:
+        """Several references changed together, in a part of the formula."""
+        for how, swap in self.swaps:
+            for path in list(paths(tree))[:MOST_NODES]:
+                node = node_at(tree, path)
+                used = set(leaves(node)) & set(swap)
+                if len(used) > 1 or (used and isinstance(node, Call)):
+                    after = replace_leaves(node, lambda leaf, swap=swap: swap.get(leaf, leaf))  # type: ignore[misc]
+                    changed = replaced(tree, [path], after)
+                    if self.is_right(changed):
+                        yield Repair(changed, (Edit(how, node, after),))
 
     def _wholesale(self, tree: Tree) -> Iterator[Repair]:
         """One function for another throughout the formula."""
@@ -185,7 +198,7 @@ class Search:
             value = np.asarray(self._evaluate(node, {}))
         except UnknownFunction:
             return
-        quantities, others, is_leaf = self.quantities, self._others, not isinstance(node, Call)
+        quantities, others, is_leaf = self.quantities, self._others, _is_leaf(node)
         if is_leaf:
             yield _Changes("reference", others, quantities.__getitem__)
         else:
@@ -223,6 +236,7 @@ class Search:
         yield _Changes("weighted term", value + self._terms, lambda k: Call("+", (node, self.parts[k])))
         yield _Changes("factor", value * self._terms, lambda k: _product(node, self.parts[k]))
 
+    swaps: list[tuple[str, dict[Tree, Tree]]] = []  # noqa: RUF012, what is taken for another together
     scales: tuple[float, ...] = ()  # numbers that a mean may divide by, or a sum may lack
 
     def _operators(self, node: Call) -> Iterator[_Changes]:
@@ -328,6 +342,11 @@ def _quick(tree: Tree, number: Callable[[Tree], float]) -> float | None:
                 return x * x
         return None
     return None if isinstance(tree, Block) else number(tree)
+
+
+def _is_leaf(node: Tree) -> bool:
+    """Whether a node is one cell or number, be it with a minus."""
+    return not isinstance(node, Call) or (node.name == "neg" and isinstance(node.args[0], Num))
 
 
 def _negated(node: Tree) -> Tree:

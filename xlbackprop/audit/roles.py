@@ -52,6 +52,8 @@ class Roles:
     def of_lane(self, lane: int) -> str:
         """The role of a lane's cells; of a weight that is updated, `update`."""
         role = self.role(Lane(lane))
+        if role == "total error" and len(self.network.outputs) == 1:
+            return "error"
         return "update" if role in ("weight", "bias", "updated") else role
 
     def quantity(self, lane: int, means: str = "") -> str:
@@ -64,6 +66,8 @@ class Roles:
     def around(self, before: Tree, after: Tree) -> tuple[list[str], list[str]]:
         """The roles of what stood in a place, and of what belongs there, with how its row differs."""
         befores, afters = [self.role(before)], [self.role(after)]
+        if isinstance(before, Num) and before.value in (0, 0.5, 1, 2):
+            befores.append("usual number")
         if isinstance(before, Fixed):
             befores.append("fixed")
         if isinstance(before, Lane) and isinstance(after, Lane) and before.lane == after.lane:

@@ -32,6 +32,11 @@ class Sentences:
                 return f"uses {before} for the learning rate: the reference moved when it was filled down; {cure}"
             case "wrong-rate":
                 return f"multiplies by {before}; the learning rate is in {self._address(edit.after, step)}"
+            case "wrong-output" | "wrong-neuron" if edit.how.endswith("unit"):
+                return f"takes another unit's values in {self._part(edit.before, step)}; {self._needs(edit, step)}"
+            case "updated-weights" if edit.how == "updated":
+                what = f"uses weights that are updated already in {self._part(edit.before, step)}"
+                return f"{what}; {self._needs(edit, step)}"
             case "updated-weights":
                 return f"uses {before} of the next step, which is updated already; it needs {after}"
             case "row-offset":
@@ -63,6 +68,9 @@ class Sentences:
         if edit.how == "reference":
             return f"uses {before}{often}; {quantity} needs {after}"
         return f"has {self._part(edit.before, step)} where {self._part(edit.after, step)} belongs"
+
+    def _needs(self, edit: Edit, step: int) -> str:
+        return f"it needs {self._part(edit.after, step)}"
 
     def _factor(self, edit: Edit) -> str:
         match edit.after:

@@ -77,6 +77,8 @@ class _Grid:
 
     def refs(self, row: int, column: int) -> list[Place]:
         """The cells of this sheet that a cell's formula refers to, ranges by their ends."""
+        if (row, column) not in self.cells:
+            return []
         place = self.place(row, column)
         found = self.formulas.near(self.sheet, place)
         return found if self.vertical else [(c, r) for r, c in found]
@@ -287,8 +289,10 @@ def _headed(grid: _Grid, taken: set[Place]) -> Iterator[Table]:
             while _filled(grid, columns, last + 1) * 2 > _filled(grid, columns, start):
                 last += 1
             below.update(range(row, last + 1))
-            places = {c: tuple(grid.place(r, c) for r in range(start, last + 1)) for c in columns}
-            lanes = tuple(Column(_label(grid, row, c), places[c]) for c in columns)
+            more = {c for r, c in _helpers(grid, [(start, c) for c in columns]) if r == start}
+            together = sorted({*columns, *more})
+            places = {c: tuple(grid.place(r, c) for r in range(start, last + 1)) for c in together}
+            lanes = tuple(Column(_label(grid, row, c), places[c]) for c in together)
             yield Table(grid.sheet.name, lanes, last - start + 1, True, recurrent=False)
 
 
@@ -328,5 +332,22 @@ def _form(grid: _Grid) -> Iterator[Table]:
                 break
     formulas = [place for _, place in pairs.values() if grid.cells[place].formula is not None]
     if len(pairs) >= 2 * _FEWEST_LABELS and len(formulas) >= _FEWEST_LABELS:
-        lanes = tuple(Column(label, (place,)) for label, place in pairs.values())
+        labels = {place: label for label, place in pairs.values()}
+        for place in _helpers(grid, list(labels)):
+            row, column = place
+            labels[place] = str(grid.cells[row, column - 1].value) if grid.is_label(row, column - 1) else ""
+        lanes = tuple(Column(label, (place,)) for place, label in labels.items())
         yield Table(grid.sheet.name, lanes, 1, recurrent=False)
+
+
+def _helpers(grid: _Grid, places: list[Place]) -> list[Place]:
+    """Other cells with formulas that these use, themselves or through others."""
+    found: dict[Place, None] = {}
+    waiting = list(places)
+    while waiting and len(found) < MOST_LANES:
+        for ref in grid.refs(*waiting.pop()):
+            cell = grid.cells.get(ref)
+            if cell is not None and cell.formula is not None and ref not in found and ref not in places:
+                found[ref] = None
+                waiting.append(ref)
+    return list(found)

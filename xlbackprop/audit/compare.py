@@ -14,7 +14,7 @@ from xlbackprop.audit.network import Network, Variable
 from xlbackprop.audit.world import World, lane_values, meanings
 
 RELATIVE = 1e-9
-ABSOLUTE = 1e-13  # of what is 0 but for rounding; quantities of the world are about 1
+ABSOLUTE = 1e-13  # of 1 and of the largest: what is 0 but for rounding; quantities of the world are about 1
 
 _A_FEW = 4  # steps at which what a helper should hold is tried
 
@@ -23,7 +23,9 @@ Steps = list[int]
 
 def agree(found: Array, right: Array) -> Array:
     """Where two arrays hold the same numbers."""
-    return np.abs(found - right) <= RELATIVE * np.abs(right) + ABSOLUTE  # nan agrees with nothing
+    size = np.abs(right)
+    largest = size.max() if size.size else 0.0
+    return np.abs(found - right) <= RELATIVE * size + ABSOLUTE * (1.0 + largest)  # nan agrees with nothing
 
 
 @dataclass
@@ -173,7 +175,9 @@ class Comparing:
             return
         users = self._users()
         known = meanings(self.world)
-        for helper in self._in_order():
+        natural = {name: value for name, value in known.items() if name[0] != "-" or name[1] == "t"}
+        order = self._in_order()
+        for helper in sorted(order, key=lambda one: self._holds(one, natural)):
             # A wrong helper makes all its users wrong: one that is right speaks for it.
             waiting = users[helper] if users[helper] <= set(self.result.wrong) else set()
             found = self._meaning(helper, waiting, known) if waiting else None
@@ -188,6 +192,11 @@ class Comparing:
             self.result.spoiled[helper] = cured
             for form, steps in self.bound.groups(helper).items():
                 self._compare(helper, form, steps, known[name])
+
+    def _holds(self, helper: int, known: dict[str, Array]) -> bool:
+        """Whether a helper holds one of these as it stands: then it is less likely to be the wrong one."""
+        own = self.lane_values(helper)
+        return any(agree(own, value).all() for value in known.values())
 
     def _users(self) -> dict[int, set[int]]:
         """For each helper the quantities that use it, themselves or through other helpers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import islice, permutations, product
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from xlbackprop.audit.mistakes import kind_of
 from xlbackprop.audit.network import Network
 from xlbackprop.audit.polynomial import polynomial
 from xlbackprop.audit.repair import Edit, Repair, Search
+from xlbackprop.audit.right import right_meanings
 from xlbackprop.audit.roles import Roles
 
 _POINTS = 16
@@ -50,6 +51,7 @@ class Naming:
         self.comparing, self.roles, self.formulas = comparing, roles, formulas
         self.network: Network = comparing.network
         self._known = {} if known is None else known
+        self.meanings = right_meanings(comparing.network) if comparing.result.means else {}
 
     def all(self) -> list[Named]:
         """The mistakes of a table, each once."""
@@ -81,7 +83,8 @@ class Naming:
     def name(self, lane: int, form: Tree, steps: Steps) -> Named:
         """The mistake in the formula that a lane has at these steps."""
         own = self._own(lane)
-        right = own if own is not None else self.formulas.get(lane)
+        means = self.comparing.result.means.get(lane, "")
+        right = own if own is not None else self.formulas.get(lane, self.meanings.get(means))
         few = right is not None and len(steps) * 3 <= self.comparing.bound.steps
         if few and self._of_another(lane, form, steps):
             return Named(lane, steps, "overwritten-cell", form, right)
@@ -187,15 +190,23 @@ class Naming:
             if helper != lane and helper not in self.comparing.right and lane not in self.comparing.used_by(helper):
                 yield Lane(helper, offset)
 
+    def _paths_back(self, lane: int) -> Iterator[Tree]:
+        """A helper, such as a unit's delta, times a weight that the layer below is reached by."""
+        helpers = [one for one in self.network.helpers if one != lane and lane not in self.comparing.used_by(one)]
+        weights = [one.variable for one in self.network.parameters.values() if isinstance(one.variable, Lane)]
+        for helper, weight in islice(product(helpers, weights), _MOST_PARTS):
+            yield Call("*", (Lane(helper), weight))
+
     def _is_new(self, lane: int) -> bool:
         return any(one.updated == lane for one in self.network.parameters.values())
 
     def _parts(self, lane: int) -> list[Tree]:
         """The terms and factors of the right formula that are more than one cell."""
-        right = self.formulas.get(lane)
+        means = self.comparing.result.means.get(lane, "")
+        right = self.formulas.get(lane, self.meanings.get(means))
+        parts: dict[Tree, None] = dict.fromkeys(self._paths_back(lane))
         if right is None:
-            return []
-        parts: dict[Tree, None] = {}
+            return list(parts)
 
         def collect(tree: Tree) -> None:
             if isinstance(tree, Call):
@@ -253,6 +264,8 @@ class Naming:
                 befores, afters = [self.roles.role(inner)] if not isinstance(inner, Call) else [], []
                 if polynomial(inner) and "weight" in {self.roles.role(leaf) for leaf in leaves(inner)}:
                     befores = ["pre-activation"]  # in an activation that has no column of its own for it
+            if how == "constant" and isinstance(before, Num) and not _multiplies(form, before):
+                how = "number"
             kind, cost = kind_of(how, befores, afters, self.roles.of_lane(lane))
             kinds.append(kind)
             total += cost + 0.01 * (edit.times - 1)
@@ -278,6 +291,14 @@ class Naming:
         except UnknownFunction:
             return False
         return bool(agree(found, self.comparing.expected(lane)[:, steps]).all())
+
+
+def _multiplies(tree: Tree, number: Num) -> bool:
+    """Whether a number of a formula stands in a product or a quotient."""
+    if not isinstance(tree, Call):
+        return False
+    here = tree.name in ("*", "/") and number in tree.args
+    return here or any(_multiplies(arg, number) for arg in tree.args)
 
 
 def _in_sheet(tree: Tree, sheet: str) -> Tree:

@@ -35,6 +35,13 @@ class Formulas:
             raise found
         return found
 
+    def is_reference(self, formula: Formula) -> bool:
+        """Whether a formula is one reference and nothing else."""
+        try:
+            return isinstance(self.tree(formula), Ref)
+        except FormulaError:
+            return False
+
     def near(self, sheet: Sheet, place: Place) -> list[Place]:
         """The cells of the same sheet that a cell's formula refers to; of a range its ends."""
         formula = sheet.cells[place].formula

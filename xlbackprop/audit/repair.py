@@ -252,7 +252,7 @@ class Search:
                 value = np.asarray(self._evaluate(other, {}))
                 how = "average" if name in ("AVERAGE", "SUM") else "operator"
                 yield _Changes(how, value[None], lambda k: other)
-        if node.name not in ("+", "-", "*", "/"):
+        if node.name not in ("+", "-", "*", "/") or all(isinstance(arg, Num) for arg in node.args):
             return
         left, right = (np.asarray(self._evaluate(arg, {})) for arg in node.args)
         with np.errstate(all="ignore"):

@@ -14,7 +14,7 @@ from xlbackprop.graph import expr as graph
 from xlbackprop.graph.backward import backward
 from xlbackprop.graph.ops import OPS
 from xlbackprop.graph.program import Program, Role
-from xlbackprop.spec import activation_name, error_name, gradient_name, total_error
+from xlbackprop.spec import activation_name, delta_name, error_name, gradient_name, total_error
 
 
 def right_formulas(network: Network) -> dict[int, Tree]:
@@ -31,6 +31,23 @@ def right_formulas(network: Network) -> dict[int, Tree]:
             result[lane] = _tree(expr, variables)
     for parameter in network.parameters.values():
         result.update(_updates(network, parameter, program, variables))
+    return result
+
+
+def right_meanings(network: Network) -> dict[str, Tree]:
+    """For what a helper column may hold, by its name in the world: the formula, with nothing left out."""
+    program, (_, variables) = _program(network), _places(network)
+    if program is None:
+        return {}
+    result: dict[str, Tree] = {}
+    for unit in network.units.values():
+        for name, meaning in ((delta_name(unit.name), f"delta_{unit.name}"),
+                              (gradient_name(activation_name(unit.name)), f"dE/da_{unit.name}")):  # fmt: skip
+            if name in program:
+                hidden = [cell.name for cell in program if cell.expr is not None and cell.name not in variables]
+                expr = program.without([one for one in hidden if one != name])[name].expr
+                if expr is not None:
+                    result[meaning] = _tree(expr, variables)
     return result
 
 

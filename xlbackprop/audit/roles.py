@@ -72,7 +72,7 @@ class Roles:
             befores.append("fixed")
         if isinstance(before, Lane) and isinstance(after, Lane) and before.lane == after.lane:
             befores.append("same elsewhere")
-            if before.offset > after.offset and befores[0] in ("weight", "bias"):
+            if before.offset == after.offset + 1 and befores[0] in ("weight", "bias"):
                 befores.append("weight later")
         if isinstance(before, Outside) and isinstance(after, Lane) and self.is_beyond(before, after.lane):
             befores.append("same elsewhere")

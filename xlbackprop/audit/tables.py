@@ -83,6 +83,11 @@ class _Grid:
         found = self.formulas.near(self.sheet, place)
         return found if self.vertical else [(c, r) for r, c in found]
 
+    def passes_on(self, row: int, column: int) -> bool:
+        """Whether a cell is nothing but another: `=$B$5`."""
+        formula = self.cells[row, column].formula
+        return formula is not None and self.formulas.is_reference(formula)
+
     def is_label(self, row: int, column: int) -> bool:
         cell = self.cells.get((row, column))
         return cell is not None and cell.formula is None and isinstance(cell.value, str)
@@ -350,4 +355,4 @@ def _helpers(grid: _Grid, places: list[Place]) -> list[Place]:
             if cell is not None and cell.formula is not None and ref not in found and ref not in places:
                 found[ref] = None
                 waiting.append(ref)
-    return list(found)
+    return [place for place in found if not grid.passes_on(*place)]

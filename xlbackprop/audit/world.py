@@ -28,7 +28,7 @@ class World:
     def __init__(self, network: Network, steps: int, seed: int = 0) -> None:
         self.network, self.steps = network, steps
         # Where ReLU is 0 its neighbours may be anything, so it takes more draws to find them wrong.
-        least = 8 if "relu" in network.activations else 1 if steps > LONG else 2
+        least = 24 if "relu" in network.activations else 1 if steps > LONG else 2
         self.draws = max(least, -(-FEWEST // steps))
         self._chance = np.random.default_rng(seed)
         self.given: dict[Variable, Array] = {}

@@ -111,8 +111,9 @@ def find_tables(sheet: Sheet, formulas: Formulas) -> list[Table]:
 
 
 def _known(tables: list[Table]) -> int:
-    """How many different quantities the labels of tables name."""
-    return sum(len({column.read.quantity for column in table.columns if column.read != NOTHING}) for table in tables)
+    """How many different quantities the labels of one of the tables name."""
+    names = ({column.read.quantity for column in table.columns if column.read != NOTHING} for table in tables)
+    return max(map(len, names), default=0)
 
 
 # Tables whose weights are updated from the line above.
@@ -179,22 +180,22 @@ def _connected(grid: _Grid, column: int, first: int, last: int) -> set[int]:
             near = [ref for ref in grid.refs(*place) if row - 1 <= ref[0] <= row]
             waiting += near
         columns = {c for _, c in seen}
-        users = [
-            c
-            for c, rows in grid.columns.items()
-            if c not in columns and (row, c) in grid.cells and grid.cells[row, c].formula is not None
-        ]
-        grown = True
-        while grown:
-            grown = False
-            for c in list(users):
-                if any(ref[0] in (row, row - 1) and ref[1] in columns for ref in grid.refs(row, c)):
-                    columns.add(c)
-                    users.remove(c)
-                    grown = True
-        columns |= _needed(grid, row, columns)
+        while new := _users(grid, row, columns) | _needed(grid, row, columns):
+            columns |= new
         found |= columns
     return found
+
+
+def _users(grid: _Grid, row: int, columns: set[int]) -> set[int]:
+    """Other columns with formulas in a row that use one of these, of this row or the one above."""
+    return {
+        column
+        for column in grid.columns
+        if column not in columns
+        and (cell := grid.cells.get((row, column))) is not None
+        and cell.formula is not None
+        and any(r in (row, row - 1) and c in columns for r, c in grid.refs(row, column))
+    }
 
 
 def _needed(grid: _Grid, row: int, columns: set[int]) -> set[int]:

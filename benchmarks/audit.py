@@ -17,31 +17,7 @@ from xlbackprop.checking import Options, verify, verify_all
 
 RATES = (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)
 ROWS = 68
-LABELS = [
-    "t1",
-    "t2",
-    "i1",
-    "i2",
-    "w1",
-    "w2",
-    "w3",
-    "w4",
-    "h1",
-    "a_h1",
-    "h2",
-    "a_h2",
-    "w5",
-    "w6",
-    "w7",
-    "w8",
-    "o1",
-    "a_o1",
-    "o2",
-    "a_o2",
-    "E1",
-    "E2",
-    "E_tot",
-]
+LABELS = "t1 t2 i1 i2 w1 w2 w3 w4 h1 a_h1 h2 a_h2 w5 w6 w7 w8 o1 a_o1 o2 a_o2 E1 E2 E_tot"
 GIVEN = dict(zip("ABCDEFGHMNOP", (0.01, 0.99, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.45, 0.5, 0.55), strict=True))
 UPDATED = dict(zip("EFGHMNOP", ("X", "Y", "Z", "AA", "AB", "AC", "AD", "AE"), strict=True))
 FIRST, SECOND = "(R#-A#)*R#*(1-R#)", "(T#-B#)*T#*(1-T#)"
@@ -97,8 +73,9 @@ def _measured(folder: Path, files: int) -> list[str]:
     assert verdicts == ["wrong"] * files
     return [
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        f"6 tables of {ROWS} rows, the template's slip in each, named and with its fix: {statistics.median(seconds):.2f} s "
-        f"of work (median of {len(seconds)}, {min(seconds):.2f} to {max(seconds):.2f})",
+        f"6 tables of {ROWS} rows, the template's slip in each, named and with its fix: "
+        f"{statistics.median(seconds):.2f} s of work (median of {len(seconds)}, {min(seconds):.2f} to "
+        f"{max(seconds):.2f})",
         f"a folder of {files} such workbooks, in parallel, start-up included: {whole:.1f} s, "
         f"{files / whole:.1f} a second",
     ]
@@ -117,7 +94,7 @@ def write(path: Path) -> None:
     for rate in RATES:
         sheet = book.create_sheet(f"LR_{rate:g}")
         sheet["F31"], sheet["G31"] = "η =", rate
-        for column, label in enumerate([*LABELS, *(f"∂E/∂w{k}" for k in range(1, 9))], 1):
+        for column, label in enumerate([*LABELS.split(), *(f"∂E/∂w{k}" for k in range(1, 9))], 1):
             sheet.cell(32, column, label)
         for row in range(33, 33 + ROWS):
             for name, value in GIVEN.items():

@@ -16,8 +16,8 @@ from xlbackprop.audit.derivation import text_warnings
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
 from xlbackprop.audit.formula import Fixed, Lane, Num, Outside, Tree
 from xlbackprop.audit.hypotheses import best_network
-from xlbackprop.audit.infer import Lanes
 from xlbackprop.audit.labels import Label
+from xlbackprop.audit.lanes import Lanes
 from xlbackprop.audit.live import Typed, is_live, typed_cells
 from xlbackprop.audit.mapping import map_labels, outside_labels
 from xlbackprop.audit.naming import Named, Naming
@@ -105,6 +105,9 @@ def _of_texts(audits: list[TableAudit]) -> list[Warning]:
     return found
 
 
+_LOOSE = 1e-12  # of a small difference of larger numbers, which two calculators round differently
+
+
 class TableAudit:
     """The audit of one table."""
 
@@ -157,6 +160,7 @@ class TableAudit:
                 self._add_typed(typed)
             self.mistakes.sort(key=lambda one: self._lane_of[one.range])
         self._add_unread()
+        self._compare_with_calculator()
         self.warnings += table_warnings(self)
         self.report = self._report()
 
@@ -241,6 +245,27 @@ class TableAudit:
                 f"uses {name}, a function that is not known here; the cells that use it were not checked",
             )
 
+    def _compare_with_calculator(self) -> None:
+        """Our own reading of each formula, on the numbers that stand there, against the calculator's.
+
+        A formula that we read otherwise than a spreadsheet does would be judged wrongly.
+        """
+        if self.values.recalculated is None:
+            return
+        for lane in range(len(self.table.columns)):
+            for form, steps in self.bound.groups(lane).items():
+                for step in {steps[0], steps[-1]}:
+                    place = self.table.columns[lane].places[step]
+                    theirs = self.values.at(self.table.sheet, *place)
+                    ours = self.evaluate(form, lane, step)
+                    known = isinstance(theirs, float) and (self.table.sheet, *place) not in self.values.carried
+                    if known and not math.isnan(ours) and not _near(float(theirs or 0), ours, _LOOSE):
+                        says = (
+                            f"reads {ours:.12g} here and {theirs:.12g} in the calculator; it was compared as read here"
+                        )
+                        self._warn(lane, step, "calculator-differs", says)
+                        return
+
     @property
     def rate_cell(self) -> str:
         """Where the rate stands, as an address of the table's sheet."""
@@ -284,8 +309,9 @@ class TableAudit:
             if other and leaf in other:
                 return np.asarray(other[leaf])
             match leaf:
-                case Lane(of, offset) if 0 <= step + offset < self.table.steps:
-                    return np.asarray(self._number(of, step + offset))
+                case Lane(of, offset):
+                    inside = 0 <= step + offset < self.table.steps  # beyond stands a blank
+                    return np.asarray(self._number(of, step + offset) if inside else 0.0)
                 case Fixed(of, at):
                     return np.asarray(self._number(of, at))
             return np.asarray(self.actual(leaf))
@@ -296,5 +322,5 @@ class TableAudit:
             return math.nan
 
 
-def _near(found: float, right: float) -> bool:
-    return abs(found - right) <= 1e-9 * abs(right) + 1e-15
+def _near(found: float, right: float, absolute: float = 1e-15) -> bool:
+    return abs(found - right) <= 1e-9 * abs(right) + absolute

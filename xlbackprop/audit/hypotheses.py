@@ -13,9 +13,10 @@ from dataclasses import replace
 from xlbackprop.audit.compare import Comparing
 from xlbackprop.audit.formula import Call, Lane, Tree
 from xlbackprop.audit.functions import LOSSES
-from xlbackprop.audit.infer import Lanes, infer
-from xlbackprop.audit.losses import loss_of
-from xlbackprop.audit.network import Network
+from xlbackprop.audit.infer import infer
+from xlbackprop.audit.lanes import Lanes
+from xlbackprop.audit.losses import loss_of, total_of
+from xlbackprop.audit.network import Network, Variable
 from xlbackprop.audit.world import CONVENTIONS
 
 _PREFERENCE = 1e-6  # among explanations of the same number, the more usual one
@@ -26,8 +27,8 @@ def best_network(lanes: Lanes, actual: Callable[[Tree], float]) -> Network:
     network = infer(lanes)
     if not network.outputs or not network.units:
         return network
-    read = _read_loss(lanes, network)
-    first = replace(network, loss=read or network.loss)
+    read, scale = _read_loss(lanes, network)
+    first = replace(network, loss=read or network.loss, scale=scale)
     comparing = Comparing(lanes.bound, first, actual)
     best = comparing.run()
     if not best.wrong:
@@ -88,16 +89,22 @@ def _functions(tree: Tree) -> Iterator[str]:
             yield from _functions(arg)
 
 
-def _read_loss(lanes: Lanes, network: Network) -> str | None:
-    """The loss that most error lanes are, by their own formulas."""
+def _read_loss(lanes: Lanes, network: Network) -> tuple[str | None, float]:
+    """The loss that most error lanes are, by their own formulas, and the total's scale where it is read too."""
     found: Counter[str] = Counter()
+    signals: list[Variable] = []
     for output in network.outputs:
         unit = network.units[output.unit]
         signal = unit.a if unit.a is not None else unit.z
         lane = output.error if output.error is not None else network.total if len(network.outputs) == 1 else None
         form = lanes.forms[lane] if lane is not None else None
-        if form is not None and signal is not None:
-            name = loss_of(form, output.target, Lane(signal))
-            if name is not None:
-                found[name] += 1
-    return max(found, key=lambda name: found[name]) if found else None
+        if signal is not None:
+            signals.append(Lane(signal))
+        if form is not None and signal is not None and (name := loss_of(form, output.target, Lane(signal))):
+            found[name] += 1
+    if found:
+        return max(found, key=lambda name: found[name]), 1.0
+    total = lanes.forms[network.total] if network.total is not None else None
+    if total is not None and len(signals) == len(network.outputs):
+        return total_of(total, [one.target for one in network.outputs], signals) or (None, 1.0)
+    return None, 1.0

@@ -8,113 +8,22 @@ last. So one wrong cell leaves the others their places, and is then found to be 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from collections.abc import Callable
 
 import numpy as np
 
-from xlbackprop.audit.binding import BoundTable
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
-from xlbackprop.audit.formula import Call, Fixed, Lane, Num, Outside, Tree, leaves
-from xlbackprop.audit.functions import ACTIVATIONS
-from xlbackprop.audit.labels import NOTHING, Kind, Label
-from xlbackprop.audit.network import Network, Output, Parameter, Unit, Variable
+from xlbackprop.audit.formula import Call, Fixed, Lane, Outside, Tree, replace_leaves
+from xlbackprop.audit.functions import ACTIVATIONS, apply
+from xlbackprop.audit.labels import Kind
+from xlbackprop.audit.lanes import Lanes, here, matched, variables
+from xlbackprop.audit.network import Network, Unit, Variable
 from xlbackprop.audit.polynomial import Polynomial, polynomial
 
-A = TypeVar("A", bound=Hashable)
-B = TypeVar("B", bound=Hashable)
-
 _POINTS = 7
+_MOST_OPENED = 4  # helper lanes from one to the next
 # Labels that say nothing of a column that is calculated: they say what is given, or nothing.
 _NOT_CALCULATED = (Kind.OTHER, Kind.BIAS, Kind.INPUT, Kind.TARGET, Kind.STEP, Kind.RATE)
-
-
-def matched(rows: Sequence[A], columns: Sequence[B], score: Callable[[A, B], float]) -> dict[A, B]:
-    """Pairs, the highest score first; a pair that scores nothing is not made."""
-    pairs = [
-        (score(row, column), -i, -j, row, column) for i, row in enumerate(rows) for j, column in enumerate(columns)
-    ]
-    result: dict[A, B] = {}
-    taken: set[B] = set()
-    for points, _, _, row, column in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
-        if points > 0 and row not in result and column not in taken:
-            result[row] = column
-            taken.add(column)
-    return result
-
-
-class Lanes:
-    """The lanes of a table by what stands in them: given, updated from the step before, or calculated."""
-
-    def __init__(self, bound: BoundTable, labels: Sequence[Label], outside: Callable[[Outside], Label]) -> None:
-        self.bound, self.labels, self.outside = bound, list(labels), outside
-        self.forms = [bound.form(lane) for lane in range(len(bound.contents))]
-        self.given = {lane for lane in range(len(self.forms)) if self._is_given(lane)}
-        self.updated = {lane for lane in range(len(self.forms)) if self._is_updated(lane)}
-        self.polynomials: dict[int, Polynomial | None] = {
-            lane: None if form is None else polynomial(form) for lane, form in enumerate(self.forms)
-        }
-
-    def _is_given(self, lane: int) -> bool:
-        form = self.forms[lane]
-        if form is None:
-            return any(isinstance(one, float) for one in self.bound.contents[lane])
-        found = list(leaves(form))
-        if not any(isinstance(leaf, (Lane, Fixed)) for leaf in found):
-            return self.labels[lane].kind in (Kind.OTHER, Kind.INPUT, Kind.TARGET, Kind.WEIGHT, Kind.BIAS, Kind.RATE)
-        return form in (Lane(lane, -1), Fixed(lane, 0)) or self.labels[lane].kind is Kind.STEP or _counts(form, lane)
-
-    def _is_updated(self, lane: int) -> bool:
-        form = self.forms[lane]
-        if form is None or lane in self.given:
-            return False
-        if isinstance(form, Lane) and form.offset == -1 and form.lane != lane:
-            new = self.forms[form.lane]
-            return new is not None and any(leaf == Lane(lane) for leaf in leaves(new))
-        found = set(leaves(form))
-        if self.labels[lane].kind in (Kind.WEIGHT, Kind.BIAS):  # be its own last value another weight's, or fixed
-            return any(isinstance(leaf, (Lane, Fixed)) for leaf in found) and self.bound.steps > 1
-        return Lane(lane, -1) in found
-
-    def kind(self, lane: int) -> Kind:
-        return self.labels[lane].kind
-
-    def label(self, variable: Variable) -> Label:
-        match variable:
-            case Lane(lane, _):
-                return self.labels[lane]
-            case Outside():
-                return self.outside(variable)
-        return NOTHING
-
-    def variables(self, lane: int) -> set[Variable]:
-        """What a lane's formula uses, whatever the step."""
-        form = self.forms[lane]
-        return set() if form is None else variables(form)
-
-    def calculated(self) -> list[int]:
-        return [
-            lane for lane, form in enumerate(self.forms) if lane not in self.given | self.updated and form is not None
-        ]
-
-
-def variables(tree: Tree) -> set[Variable]:
-    found = (Lane(leaf.lane) if isinstance(leaf, Fixed) else _here(leaf) for leaf in leaves(tree))
-    return {one for one in found if one is not None}
-
-
-def _here(leaf: Tree) -> Variable | None:
-    match leaf:
-        case Lane(lane, _):
-            return Lane(lane)
-        case Outside():
-            return leaf
-    return None
-
-
-def _counts(form: Tree, lane: int) -> bool:
-    """`A33+1` below A33 counts the steps."""
-    return isinstance(form, Call) and set(leaves(form)) == {Lane(lane, -1)}
 
 
 def fits(tree: Tree, variable: Variable, function: Callable[[Array], Array]) -> bool:
@@ -122,7 +31,7 @@ def fits(tree: Tree, variable: Variable, function: Callable[[Array], Array]) -> 
     points = np.array([-1.7, -0.9, -0.31, 0.13, 0.47, 1.1, 2.3])
 
     def look(leaf: Tree) -> Array:
-        return points if _here(leaf) == variable or isinstance(leaf, Fixed) else np.full(_POINTS, np.nan)
+        return points if here(leaf) == variable or isinstance(leaf, Fixed) else np.full(_POINTS, np.nan)
 
     try:
         return bool(np.allclose(evaluate(tree, look), function(points), rtol=1e-9, atol=1e-12))
@@ -144,6 +53,9 @@ class _Inference:
         self.lanes, self.network = lanes, Network()
         self.z_lanes: list[int] = []
         self.a_lanes: list[int] = []
+        self.softmax: dict[
+            int, int
+        ] = {}  # of an activation over all units of its layer, the pre-activation that is its own
         self.parameters = self._parameters()
         self._sort_lanes()
         self._units()
@@ -192,12 +104,15 @@ class _Inference:
                     self.z_lanes.append(lane)
                     signals.add(Lane(lane))  # an output without activation, or a next layer that reads it directly
                     grown = True
-                elif self._activates(lane):
+                elif self._activates(lane) or self._is_softmax(lane):
                     self.a_lanes.append(lane)
                     signals.add(Lane(lane))
                     grown = True
         self.z_lanes.sort()
         self.a_lanes.sort()
+        for lane in self.a_lanes:
+            if lanes.forms[lane] is not None and lane not in self.softmax:
+                self._is_softmax(lane)
 
     def _bends(self, lane: int) -> bool:
         """Whether a lane labelled like h1 is an activation: a function, but no sum of products, of one other lane."""
@@ -206,6 +121,36 @@ class _Inference:
             return False
         variable = next(iter(found))
         return isinstance(variable, Lane) and self.lanes.polynomials.get(variable.lane) is not None
+
+    def _is_softmax(self, lane: int) -> bool:
+        """Whether a lane is EXP of one pre-activation over the sum of EXP of several."""
+        form = self._opened(lane)
+        zs = sorted(variables(form), key=repr)
+        if len(zs) < 2 or not all(isinstance(z, Lane) and z.lane in self.z_lanes for z in zs):
+            return False
+        points = np.linspace(-1.3, 1.7, len(zs) * _POINTS).reshape(len(zs), _POINTS) ** 3
+        try:
+            found = evaluate(form, lambda leaf: points[zs.index(Lane(leaf.lane))] if isinstance(leaf, Lane) else np.nan)
+        except UnknownFunction:
+            return False
+        for z, values in zip(zs, apply("softmax", list(points))):
+            if isinstance(z, Lane) and np.allclose(found, values, rtol=1e-9, atol=0):
+                self.softmax[lane] = z.lane
+        return lane in self.softmax
+
+    def _opened(self, lane: int, depth: int = 0) -> Tree:
+        """A lane's formula with those of unlabelled lanes in place of these."""
+        form = self.lanes.forms[lane]
+        assert form is not None
+
+        def opened(leaf: Tree) -> Tree:
+            match leaf:
+                case Lane(used, 0) if depth < _MOST_OPENED and used not in self.z_lanes:
+                    if self.lanes.kind(used) in _NOT_CALCULATED and used in self.lanes.calculated():
+                        return self._opened(used, depth + 1)
+            return leaf
+
+        return replace_leaves(form, opened)
 
     def _is_weighted_sum(self, lane: int, signals: set[Variable]) -> bool:
         terms = self.lanes.polynomials[lane]
@@ -236,7 +181,7 @@ class _Inference:
         def score(a: int, z: int) -> float:
             uses = Lane(z) in lanes.variables(a)
             same = lanes.labels[a].of == lanes.labels[z].of != ""
-            return 2.0 * uses + 1.0 * same
+            return 2.0 * uses + 1.0 * same + 3.0 * (self.softmax.get(a) == z)
 
         pairs = matched(self.a_lanes, self.z_lanes, score)
         of_z = {z: a for a, z in pairs.items()}
@@ -343,6 +288,8 @@ class _Inference:
             form = self.lanes.forms[unit.a] if unit.a is not None else None
             if unit.a is None:
                 found["identity"] += 1
+            elif unit.a in self.softmax:
+                found["softmax"] += 1
             elif form is not None:
                 name = self._function(unit, form, units)
                 if name is not None:
@@ -359,14 +306,10 @@ class _Inference:
             return activation_of(_replaced(form, inner, hidden), hidden)
         if len(found) == 1:
             return activation_of(form, next(iter(found)))
-        zs = {Lane(u.z) for u in units if u.z is not None}
-        return "softmax" if len(found) > 1 and found <= zs else None
+        return None
 
 
 def _replaced(tree: Tree, old: Tree, new: Tree) -> Tree:
     if tree == old:
         return new
     return Call(tree.name, tuple(_replaced(arg, old, new) for arg in tree.args)) if isinstance(tree, Call) else tree
-
-
-__all__ = ["Lanes", "Num", "Output", "Parameter", "infer", "matched", "variables"]

@@ -264,6 +264,8 @@ class Naming:
                 befores, afters = [self.roles.role(inner)] if not isinstance(inner, Call) else [], []
                 if polynomial(inner) and "weight" in {self.roles.role(leaf) for leaf in leaves(inner)}:
                     befores = ["pre-activation"]  # in an activation that has no column of its own for it
+            if how == "local factor" and self.network.activations[-1] == "softmax":
+                how = "diagonal"
             if how == "constant" and isinstance(before, Num) and not _multiplies(form, before):
                 how = "number"
             kind, cost = kind_of(how, befores, afters, self.roles.of_lane(lane))

@@ -244,6 +244,8 @@ class Search:
             case Call("^", (Call("neg", (inner,)), power)):
                 value = np.asarray(self._evaluate(Call("neg", (Call("^", (inner, power)),)), {}))
                 yield _Changes("minus square", value[None], lambda k: Call("neg", (Call("^", (inner, power)),)))
+            case Call("*", (Call("*", (rest, q)), Call("-", (Num(1), again)))) if q == again:
+                yield _Changes("local factor", np.asarray(self._evaluate(rest, {}))[None], lambda k: rest)
             case Call("LOG" | "LOG10", (inner,)):
                 value = np.asarray(self._evaluate(Call("LN", (inner,)), {}))
                 yield _Changes("logarithm", value[None], lambda k: Call("LN", (inner,)))

@@ -55,6 +55,8 @@ class Sentences:
                 return f"is off by a factor {self._factor(edit)} at {self._part(edit.before, step)}"
             case "mean-for-sum":
                 return "takes the mean where the rest of the table takes the sum"
+            case "softmax-diagonal":
+                return "takes softmax for a function of one variable: p*(1-p) forgets that all outputs share one sum"
             case "log10":
                 return "uses LOG, which is to base 10; it needs LN"
             case "minus-square":

@@ -33,7 +33,7 @@ class _Training:
         return None if lane is None else Lane(lane)
 
     def find_outputs(self) -> None:
-        from xlbackprop.audit.infer import matched
+        from xlbackprop.audit.lanes import matched
 
         if not self.network.layers:
             return
@@ -84,7 +84,7 @@ class _Training:
         return lane not in taken
 
     def find_errors(self) -> None:
-        from xlbackprop.audit.infer import matched
+        from xlbackprop.audit.lanes import matched
 
         labelled = [lane for lane in range(len(self.lanes.forms)) if self.lanes.kind(lane) is Kind.ERROR]
         totals = [lane for lane in range(len(self.lanes.forms)) if self.lanes.kind(lane) is Kind.TOTAL_ERROR]
@@ -127,7 +127,7 @@ class _Training:
     # Gradients and updates.
 
     def find_gradients(self) -> None:
-        from xlbackprop.audit.infer import matched
+        from xlbackprop.audit.lanes import matched
 
         lanes, parameters = self.lanes, list(self.network.parameters.values())
         taken = {one for unit in self.network.units.values() for one in (unit.z, unit.a)}

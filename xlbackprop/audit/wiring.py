@@ -120,7 +120,7 @@ class _Wiring:
         self, claims: dict[Variable, list[Slot]], weights: list[Variable], slots: list[Slot]
     ) -> dict[Variable, list[Slot]]:
         """A place for each weight, by what the forward formulas, the gradients and the order say of it."""
-        from xlbackprop.audit.infer import matched
+        from xlbackprop.audit.lanes import matched
 
         rank = {weight: k for k, weight in enumerate(sorted(weights, key=self._number))}
         position = {slot: k for k, slot in enumerate(sorted(slots, key=self._numbers))}

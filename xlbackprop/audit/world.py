@@ -57,6 +57,10 @@ class World:
         for output in network.outputs:
             low, high = (0.05, 0.95) if between_0_and_1 else (-1.0, 1.5)
             self.given[output.target] = uniform(low, high, shape(output.target))
+        if network.activations[-1:] == ["softmax"]:  # targets are shares of 1
+            total = sum(self.given[output.target] for output in network.outputs)
+            for output in network.outputs:
+                self.given[output.target] = self.given[output.target] / total
         if network.rate is not None:
             number = isinstance(network.rate, Num)
             drawn = np.full((self.draws, 1), network.rate.value if isinstance(network.rate, Num) else 1.0)

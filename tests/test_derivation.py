@@ -8,9 +8,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from xlbackprop.audit.auditing import TableAudit
 from xlbackprop.audit.cells import Cell, Sheet
 from xlbackprop.audit.derivation import CONTRADICTS, WRONG, text_warnings
+from xlbackprop.audit.table_audit import TableAudit
 from xlbackprop.checking import verify
 
 O1, O2 = "(a_o1-t1)*a_o1*(1-a_o1)", "(a_o2-t2)*a_o2*(1-a_o2)"

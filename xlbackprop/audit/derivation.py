@@ -23,7 +23,7 @@ from xlbackprop.audit.world import CONVENTIONS, World
 from xlbackprop.sheet.address import cell_name
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.auditing import TableAudit
+    from xlbackprop.audit.table_audit import TableAudit
 
 _SHOWN = 160  # characters of a text
 _MOST_HINTS = 20  # texts for which the one wrong name is looked for

@@ -19,6 +19,8 @@ from xlbackprop.audit.labels import Kind
 from xlbackprop.audit.lanes import Lanes, here, matched, variables
 from xlbackprop.audit.network import Network, Unit, Variable
 from xlbackprop.audit.polynomial import Polynomial, polynomial
+from xlbackprop.audit.training import outputs_and_updates
+from xlbackprop.audit.wiring import wire
 
 _POINTS = 7
 _MOST_OPENED = 4  # helper lanes from one to the next
@@ -45,10 +47,10 @@ def activation_of(tree: Tree, variable: Variable) -> str | None:
 
 def infer(lanes: Lanes) -> Network:
     """The network of a table; what cannot be found is left out of it."""
-    return _Inference(lanes).network
+    return Inference(lanes).network
 
 
-class _Inference:
+class Inference:
     def __init__(self, lanes: Lanes) -> None:
         self.lanes, self.network = lanes, Network()
         self.z_lanes: list[int] = []
@@ -61,11 +63,7 @@ class _Inference:
         self._units()
         self.votes = {unit.name: self._votes(unit) for unit in self.network.units.values()}
         self._layers()
-        from xlbackprop.audit.wiring import wire
-
         wire(self)
-        from xlbackprop.audit.training import outputs_and_updates
-
         outputs_and_updates(self)
 
     def _parameters(self) -> set[Variable]:

@@ -10,6 +10,7 @@ from xlbackprop.audit.formula import Outside, column_index
 from xlbackprop.audit.labels import NOTHING, Kind, Label, read_label
 from xlbackprop.audit.tables import Table
 from xlbackprop.errors import WorkbookError
+from xlbackprop.sheet.address import cell_name
 
 _PLACE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})?")
 _BESIDE = ((0, -1), (0, -2), (-1, 0), (-2, 0), (0, -3))
@@ -73,6 +74,4 @@ def outside_labels(book: Book, table: Table, mapping: Mapping[str, str]) -> Call
 
 
 def _address(cell: Outside) -> str:
-    from xlbackprop.sheet.address import cell_name
-
     return f"{cell.sheet}!{cell_name(cell.row, cell.column)}".lower()

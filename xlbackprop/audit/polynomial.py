@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xlbackprop.audit.formula import Block, Call, Fixed, Lane, Num, Tree
+from xlbackprop.audit.formula import Block, Call, Fixed, Lane, Num, Outside, Tree
 from xlbackprop.audit.network import Variable
 
 Polynomial = dict[tuple[Variable, ...], float]  # for each product of variables, sorted, its coefficient
@@ -21,7 +21,9 @@ def polynomial(tree: Tree) -> Polynomial | None:
             return _call(name, args)
         case Block(cells, _):
             return polynomial(cells[0]) if len(cells) == 1 else None
-    return {(tree,): 1.0} if tree.__class__.__name__ == "Outside" else None  # type: ignore[dict-item]
+        case Outside():
+            return {(tree,): 1.0}
+    return None
 
 
 def _call(name: str, args: tuple[Tree, ...]) -> Polynomial | None:

@@ -16,7 +16,7 @@ from xlbackprop.audit.typed import decimals
 from xlbackprop.sheet.address import cell_name
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.auditing import TableAudit
+    from xlbackprop.audit.table_audit import TableAudit
 
 _WORD = r"(?:l\.?\s?r\.?|lr|eta|η|ͷ|ɳ|alpha|α|learning[\s_-]*rate|rate)"
 _NUMBER = r"(\d+(?:[.,]\d+)?|[.,]\d+)"

@@ -11,7 +11,7 @@ from xlbackprop.audit.network import Variable
 from xlbackprop.audit.world import World
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.auditing import TableAudit
+    from xlbackprop.audit.table_audit import TableAudit
 
 _LONGEST = 2000  # steps
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from xlbackprop.audit.formula import Call, Fixed, Lane, Num, Outside, Tree, leaves
 from xlbackprop.audit.labels import Kind
+from xlbackprop.audit.lanes import matched
+from xlbackprop.audit.losses import loss_of
 from xlbackprop.audit.network import Output, Parameter, Unit, Variable
 from xlbackprop.audit.polynomial import polynomial
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.infer import _Inference
+    from xlbackprop.audit.infer import Inference
 
 
-def outputs_and_updates(inference: _Inference) -> None:
+def outputs_and_updates(inference: Inference) -> None:
     training = _Training(inference)
     training.find_outputs()
     training.find_errors()
@@ -24,7 +26,7 @@ def outputs_and_updates(inference: _Inference) -> None:
 
 
 class _Training:
-    def __init__(self, inference: _Inference) -> None:
+    def __init__(self, inference: Inference) -> None:
         self.inference, self.network, self.lanes = inference, inference.network, inference.lanes
         self.signals = {variable: name for name, variable in self.network.inputs.items()}
 
@@ -33,8 +35,6 @@ class _Training:
         return None if lane is None else Lane(lane)
 
     def find_outputs(self) -> None:
-        from xlbackprop.audit.lanes import matched
-
         if not self.network.layers:
             return
         units = {unit.name: unit for unit in self.network.layers[-1]}
@@ -84,8 +84,6 @@ class _Training:
         return lane not in taken
 
     def find_errors(self) -> None:
-        from xlbackprop.audit.lanes import matched
-
         labelled = [lane for lane in range(len(self.lanes.forms)) if self.lanes.kind(lane) is Kind.ERROR]
         totals = [lane for lane in range(len(self.lanes.forms)) if self.lanes.kind(lane) is Kind.TOTAL_ERROR]
         signals = {one.unit: self._signal(self.network.units[one.unit]) for one in self.network.outputs}
@@ -119,16 +117,12 @@ class _Training:
         return False
 
     def _is_loss(self, lane: int, signal: Variable | None, target: Variable) -> bool:
-        from xlbackprop.audit.losses import loss_of
-
         form = self.lanes.forms[lane]
         return form is not None and signal is not None and loss_of(form, target, signal) is not None
 
     # Gradients and updates.
 
     def find_gradients(self) -> None:
-        from xlbackprop.audit.lanes import matched
-
         lanes, parameters = self.lanes, list(self.network.parameters.values())
         taken = {one for unit in self.network.units.values() for one in (unit.z, unit.a)}
         taken |= {one.error for one in self.network.outputs} | {self.network.total}

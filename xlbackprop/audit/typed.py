@@ -12,7 +12,7 @@ from xlbackprop.audit.formula import Lane, Tree, leaves, replace_leaves
 from xlbackprop.audit.report import Warning
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.auditing import TableAudit
+    from xlbackprop.audit.table_audit import TableAudit
 
 _LOOKED_AT = 8  # rows of a column, evenly spread
 

@@ -15,7 +15,7 @@ from xlbackprop.audit.values import Values
 from xlbackprop.sheet.address import cell_name
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.auditing import TableAudit
+    from xlbackprop.audit.table_audit import TableAudit
 
 _REASONS = {
     "#CIRC!": ("circular-reference", "is part of a circular reference, which iterative calculation only hides"),

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from xlbackprop.audit.formula import Lane, Outside
 from xlbackprop.audit.labels import Kind
+from xlbackprop.audit.lanes import matched
 from xlbackprop.audit.network import Parameter, Unit, Variable
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.infer import _Inference
+    from xlbackprop.audit.infer import Inference
 
 Slot = tuple[str, str]  # unit and source
 
 
-def wire(inference: _Inference) -> None:
+def wire(inference: Inference) -> None:
     wiring = _Wiring(inference)
     wiring.name_inputs()
     wiring.place_weights()
@@ -29,7 +30,7 @@ def wire(inference: _Inference) -> None:
 
 
 class _Wiring:
-    def __init__(self, inference: _Inference) -> None:
+    def __init__(self, inference: Inference) -> None:
         self.inference, self.network, self.lanes = inference, inference.network, inference.lanes
         self.votes = inference.votes
         self.units = inference.network.units
@@ -120,8 +121,6 @@ class _Wiring:
         self, claims: dict[Variable, list[Slot]], weights: list[Variable], slots: list[Slot]
     ) -> dict[Variable, list[Slot]]:
         """A place for each weight, by what the forward formulas, the gradients and the order say of it."""
-        from xlbackprop.audit.lanes import matched
-
         rank = {weight: k for k, weight in enumerate(sorted(weights, key=self._number))}
         position = {slot: k for k, slot in enumerate(sorted(slots, key=self._numbers))}
         in_order = len(weights) == len(slots)

@@ -95,10 +95,18 @@ class TableAudit:
         spoils = tuple(self.roles.quantity(one) for one in sorted(self.comparing.result.spoiled.get(lane, ())))
         self._add(
             lane, named.steps, named.kind, named.all_kinds or (named.kind,),
-            self.sentences.says(named, quantity),
+            self.sentences.says(named, quantity) + self._effective_rate(named),
             self._written(named.wrong, lane, step),
             named.right, spoils,
         )  # fmt: skip
+
+    def _effective_rate(self, named: Named) -> str:
+        """What an update multiplies its gradient by, where that is not the learning rate."""
+        if named.kind not in ("drifting-rate", "wrong-rate") or self.network.rate is None:
+            return ""
+        effective = self.evaluate(named.edits[0].before, named.lane, named.steps[0])
+        shown = "no number" if math.isnan(effective) else f"{effective:g}"
+        return f"; the effective rate is {shown}, not {self.actual(self.network.rate):g}"
 
     def _written(self, form: Tree, lane: int, step: int) -> str:
         """The formula in its author's own writing; one shared with other cells as it would stand here."""

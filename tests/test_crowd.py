@@ -306,6 +306,8 @@ def test_closing_ends_the_workers(suffix: str, tmp_path: Path) -> None:
 
 
 _PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pathlib import Path
 from test_crowd import act
 from xlbackprop.crowd import Limits, each

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 import openpyxl
+from openpyxl.worksheet.worksheet import Worksheet
 
 from xlbackprop.checking import Options, verify, verify_all
 
@@ -92,18 +93,22 @@ def write(path: Path) -> None:
     book = openpyxl.Workbook()
     book.remove(book.active)
     for rate in RATES:
-        sheet = book.create_sheet(f"LR_{rate:g}")
-        sheet["F31"], sheet["G31"] = "η =", rate
-        for column, label in enumerate([*LABELS.split(), *(f"∂E/∂w{k}" for k in range(1, 9))], 1):
-            sheet.cell(32, column, label)
-        for row in range(33, 33 + ROWS):
-            for name, value in GIVEN.items():
-                is_updated = name in UPDATED and row > 33
-                update = f"={name}{row - 1}-$G$31*{UPDATED.get(name)}{row - 1}"
-                sheet[f"{name}{row}"] = update if is_updated else value
-            for name, formula in CALCULATED.items():
-                sheet[f"{name}{row}"] = "=" + formula.replace("#", str(row))
+        fill(book.create_sheet(f"LR_{rate:g}"), rate)
     book.save(path)
+
+
+def fill(sheet: Worksheet, rate: float, header: int = 32, **given: float) -> None:
+    """The class table with its header in this row and the rate above it; `given` has other numbers for columns."""
+    sheet[f"F{header - 1}"], sheet[f"G{header - 1}"] = "η =", rate
+    for column, label in enumerate([*LABELS.split(), *(f"∂E/∂w{k}" for k in range(1, 9))], 1):
+        sheet.cell(header, column, label)
+    for row in range(header + 1, header + 1 + ROWS):
+        for name, value in (GIVEN | given).items():
+            is_updated = name in UPDATED and row > header + 1
+            update = f"={name}{row - 1}-$G${header - 1}*{UPDATED.get(name)}{row - 1}"
+            sheet[f"{name}{row}"] = update if is_updated else value
+        for name, formula in CALCULATED.items():
+            sheet[f"{name}{row}"] = "=" + formula.replace("#", str(row))
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def test_each_series_of_a_chart(tmp_path: Path) -> None:
 
 def test_a_form_has_no_rows_to_miss(tmp_path: Path) -> None:
     book = read(_workbook(tmp_path / "chart.xlsx", _series(f"{S}$C$4:$C$9")))
-    form = Table("My sheet", (Column("E_total", ((4, 2),)),), 1, recurrent=False)
+    form = Table("My sheet", (Column("E_total", ((4, 2),)),), 1)
     assert chart_warnings(book, [form]) == []
 
 

@@ -58,9 +58,10 @@ class Comparing:
 
     def run(self) -> Comparison:
         for lane in list(self.right):
-            for form, steps in self.bound.groups(lane).items():
-                if not self.is_given(lane):
-                    self._compare(lane, form, steps, self.expected(lane))
+            groups = {} if self.is_given(lane) else self.bound.groups(lane)
+            right = self.expected(lane) if groups else None
+            for form, steps in groups.items():
+                self._compare(lane, form, steps, right)
         return self.result
 
     def is_given(self, lane: int) -> bool:
@@ -202,19 +203,13 @@ class Comparing:
         """For each helper the quantities that use it, themselves or through other helpers."""
         users: dict[int, set[int]] = {helper: set() for helper in self.network.helpers}
         for lane in self.right:
-            waiting, seen = [lane], set[int]()
-            while waiting:
-                for form in self.bound.groups(waiting.pop()):
-                    new = self._helpers_of(form) - seen
-                    seen |= new
-                    waiting += new
-            for helper in seen:
+            for helper in self.used_by(lane).intersection(users):
                 users[helper].add(lane)
         return users
 
-    def used_by(self, helper: int) -> set[int]:
-        """The lanes that a helper's formulas use, themselves or through other helpers."""
-        waiting, seen = [helper], set[int]()
+    def used_by(self, lane: int) -> set[int]:
+        """The lanes that a lane's formulas use, themselves or through helpers."""
+        waiting, seen = [lane], set[int]()
         while waiting:
             for form in self.bound.groups(waiting.pop()):
                 new = {leaf.lane for leaf in leaves(form) if isinstance(leaf, (Lane, Fixed))} - seen

@@ -22,26 +22,30 @@ from xlbackprop.audit.world import CONVENTIONS
 _PREFERENCE = 1e-6  # among explanations of the same number, the more usual one
 
 
-def best_network(lanes: Lanes, actual: Callable[[Tree], float]) -> Network:
-    """The network of a table, its loss and its conventions chosen so that the least is wrong."""
+def best_explanation(lanes: Lanes, actual: Callable[[Tree], float]) -> Comparing:
+    """The network of a table, its loss and its conventions chosen so that the least is wrong, compared with the table.
+
+    A network without units or outputs is not compared: its table is none that trains.
+    """
     network = infer(lanes)
     if not network.outputs or not network.units:
-        return network
+        return Comparing(lanes.bound, network, actual)
     read, scale = _read_loss(lanes, network)
     first = replace(network, loss=read or network.loss, scale=scale)
     comparing = Comparing(lanes.bound, first, actual)
     best = comparing.run()
-    if not best.wrong:
-        return first
     touched = set(best.wrong)
     comparing.blame_helpers()
     if len(best.wrong) <= 1:
-        return first
-    found, chosen = best.count, first
+        return comparing
+    found, chosen = best.count, comparing
     for k, other in enumerate(_others(first, touched, read is not None, _divides(lanes, first))):
-        result = Comparing(lanes.bound, other, actual).run()
-        if result.count + _PREFERENCE * (k + 1) < found - 0.5:
-            found, chosen = result.count, other
+        another = Comparing(lanes.bound, other, actual)
+        count = another.run().count
+        if count + _PREFERENCE * (k + 1) < found - 0.5:
+            found, chosen = count, another
+    if chosen is not comparing:
+        chosen.blame_helpers()
     return chosen
 
 
@@ -94,8 +98,7 @@ def _read_loss(lanes: Lanes, network: Network) -> tuple[str | None, float]:
     found: Counter[str] = Counter()
     signals: list[Variable] = []
     for output in network.outputs:
-        unit = network.units[output.unit]
-        signal = unit.a if unit.a is not None else unit.z
+        signal = network.units[output.unit].signal
         lane = output.error if output.error is not None else network.total if len(network.outputs) == 1 else None
         form = lanes.forms[lane] if lane is not None else None
         if signal is not None:

@@ -167,7 +167,6 @@ CLUES = (
     Clue("missing-bias", "term", (ANY,), ("bias",), cost=2.2),
     Clue("missing-mask", "mask", cost=2.3),
     Clue("missing-factor", "factor", cost=2.4),
-    Clue("missing-factor", "tanh factor", cost=2.4),
     Clue("missing-term", "term", cost=2.6),
     Clue("missing-term", "weighted term", cost=2.6),
     Clue("softmax-diagonal", "diagonal", cost=1.3),

@@ -170,9 +170,7 @@ class Naming:
     def _quantities(self, lane: int) -> Iterator[Tree]:
         """The leaves that may belong in a lane's formula."""
         network = self.network
-        before = (
-            isinstance(self.network.rate, object) and self.roles.of_lane(lane) == "update" and not self._is_new(lane)
-        )
+        before = self.roles.of_lane(lane) == "update" and not self._is_new(lane)
         offset = -1 if before else 0
         if network.rate is not None and self.roles.of_lane(lane) in ("update", "gradient", "helper"):
             yield network.rate
@@ -256,7 +254,7 @@ class Naming:
                 befores, afters = self.roles.around(before, after)
                 if after == self.network.rate and not isinstance(before, Num):
                     how = "moved" if self._moves(lane, form, before, forms) else "reference"
-            elif how in ("factor", "term", "weighted term", "mask", "tanh factor"):
+            elif how in ("factor", "term", "weighted term", "mask"):
                 added = [leaf for leaf in leaves(after) if leaf not in set(leaves(before))]
                 befores, afters = [], [self.roles.role(leaf) for leaf in added]
             else:

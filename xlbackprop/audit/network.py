@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from xlbackprop.audit.formula import Fixed, Lane, Num, Outside, Tree
+from xlbackprop.audit.formula import Lane, Num, Outside
 
 Variable = Lane | Outside | Num  # Num: a rate that is typed into the updates
 
@@ -24,6 +24,11 @@ class Unit:
     a: int | None = None
     inputs: list[tuple[Variable, str]] = field(default_factory=list)  # (weight, source), a source by its name
     bias: Variable | None = None
+
+    @property
+    def signal(self) -> int | None:
+        """The lane that others read: the activation, or the pre-activation of a unit that has none."""
+        return self.z if self.a is None else self.a
 
 
 @dataclass
@@ -58,7 +63,6 @@ class Network:
     convention: str = "gradient"  # what the gradient lanes hold
     rate: Variable | None = None
     helpers: list[int] = field(default_factory=list)
-    contradictions: list[str] = field(default_factory=list)
 
     @property
     def layers(self) -> list[list[Unit]]:
@@ -66,6 +70,11 @@ class Network:
         for unit in self.units.values():
             result[unit.layer].append(unit)
         return result
+
+    @property
+    def unit_lanes(self) -> set[int | None]:
+        """The lanes of all pre-activations and activations."""
+        return {lane for unit in self.units.values() for lane in (unit.z, unit.a)}
 
     def parameter_of(self, variable: Variable) -> Parameter | None:
         return next((one for one in self.parameters.values() if one.variable == variable), None)
@@ -81,8 +90,3 @@ class Network:
         words += ["with biases"] if biased else []
         words.append(self.loss + (", mean" if self.scale != 1 else ""))
         return ", ".join(words)
-
-
-def step_of(leaf: Tree) -> int | None:
-    """The lane of a leaf, whatever its step."""
-    return leaf.lane if isinstance(leaf, (Lane, Fixed)) else None

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from xlbackprop.audit.binding import BoundTable
-from xlbackprop.audit.compare import Comparing
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
 from xlbackprop.audit.formula import Fixed, Lane, Num, Outside, Tree
-from xlbackprop.audit.hypotheses import best_network
+from xlbackprop.audit.hypotheses import best_explanation
 from xlbackprop.audit.labels import Label
 from xlbackprop.audit.lanes import Lanes
 from xlbackprop.audit.live import Typed, is_live, typed_cells
@@ -44,7 +43,8 @@ class TableAudit:
         self.mistakes: list[MistakeReport] = []
         self._lane_of: dict[str, tuple[int, int]] = {}  # of a mistake's range the lane and the first step
         self.warnings: list[Warning] = []
-        self.network: Network = best_network(self.lanes, self.actual)
+        self.comparing = best_explanation(self.lanes, self.actual)
+        self.network: Network = self.comparing.network
         self.places = Places(table)
 
     @property
@@ -68,9 +68,6 @@ class TableAudit:
         return "" if has_training else "neither gradients nor updates were found"
 
     def run(self) -> None:
-        self.comparing = Comparing(self.bound, self.network, self.actual)
-        self.comparing.run()
-        self.comparing.blame_helpers()
         self.roles = Roles(self.network, self.table)
         self.formulas = right_formulas(self.network)
         self.sentences = Sentences(self.roles, self.places)

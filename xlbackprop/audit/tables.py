@@ -43,7 +43,6 @@ class Table:
     columns: tuple[Column, ...]
     steps: int
     vertical: bool = True
-    recurrent: bool = True
     where: dict[Place, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -299,7 +298,7 @@ def _headed(grid: _Grid, taken: set[Place]) -> Iterator[Table]:
             together = sorted({*columns, *more})
             places = {c: tuple(grid.place(r, c) for r in range(start, last + 1)) for c in together}
             lanes = tuple(Column(_label(grid, row, c), places[c]) for c in together)
-            yield Table(grid.sheet.name, lanes, last - start + 1, True, recurrent=False)
+            yield Table(grid.sheet.name, lanes, last - start + 1, True)
 
 
 def _segments(row: dict[int, Label]) -> Iterator[list[int]]:
@@ -343,7 +342,7 @@ def _form(grid: _Grid) -> Iterator[Table]:
             row, column = place
             labels[place] = str(grid.cells[row, column - 1].value) if grid.is_label(row, column - 1) else ""
         lanes = tuple(Column(label, (place,)) for place, label in labels.items())
-        yield Table(grid.sheet.name, lanes, 1, recurrent=False)
+        yield Table(grid.sheet.name, lanes, 1)
 
 
 def _helpers(grid: _Grid, places: list[Place]) -> list[Place]:

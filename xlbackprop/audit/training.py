@@ -31,8 +31,7 @@ class _Training:
         self.signals = {variable: name for name, variable in self.network.inputs.items()}
 
     def _signal(self, unit: Unit) -> Variable | None:
-        lane = unit.a if unit.a is not None else unit.z
-        return None if lane is None else Lane(lane)
+        return None if unit.signal is None else Lane(unit.signal)
 
     def find_outputs(self) -> None:
         if not self.network.layers:
@@ -80,8 +79,7 @@ class _Training:
         return [lane for lane in self.lanes.calculated() if self._may_be_error(lane)]
 
     def _may_be_error(self, lane: int) -> bool:
-        taken = {one for unit in self.network.units.values() for one in (unit.z, unit.a)}
-        return lane not in taken
+        return lane not in self.network.unit_lanes
 
     def find_errors(self) -> None:
         labelled = [lane for lane in range(len(self.lanes.forms)) if self.lanes.kind(lane) is Kind.ERROR]
@@ -124,7 +122,7 @@ class _Training:
 
     def find_gradients(self) -> None:
         lanes, parameters = self.lanes, list(self.network.parameters.values())
-        taken = {one for unit in self.network.units.values() for one in (unit.z, unit.a)}
+        taken = self.network.unit_lanes
         taken |= {one.error for one in self.network.outputs} | {self.network.total}
         for parameter in parameters:
             parameter.trained = isinstance(parameter.variable, Lane) and parameter.variable.lane in lanes.updated
@@ -194,7 +192,7 @@ class _Training:
         """The cell, the lane or the number that most updates multiply their gradient with."""
         votes: Counter[Variable] = Counter()
         bound = self.lanes.bound
-        known = {lane for unit in self.network.units.values() for lane in (unit.z, unit.a)}
+        known = self.network.unit_lanes
         for parameter in self.network.parameters.values():
             lane = parameter.updated
             if lane is None and parameter.trained and isinstance(parameter.variable, Lane):
@@ -220,7 +218,7 @@ class _Training:
 
     def find_helpers(self) -> None:
         network = self.network
-        taken = {lane for unit in network.units.values() for lane in (unit.z, unit.a)}
+        taken = network.unit_lanes
         taken |= {one.error for one in network.outputs} | {network.total}
         taken |= {lane for one in network.parameters.values() for lane in (one.gradient, one.updated)}
         taken |= {v.lane for v in (one.variable for one in network.parameters.values()) if isinstance(v, Lane)}

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from xlbackprop.spec import Layer, Sample, Spec, checked
+from xlbackprop.spec import Dense, Sample, Spec, checked
 
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu"]
 
@@ -25,7 +25,7 @@ def networks(draw: st.DrawFn, least: float = 0.0) -> Spec:
         weights = draw(st.tuples(*[st.tuples(*[numbers(1.5, least)] * n_in)] * n_out))
         bias = draw(st.one_of(st.none(), numbers(1, least), st.tuples(*[numbers(1, least)] * n_out)))
         activation = draw(st.sampled_from(ACTIVATIONS))
-        layers.append(Layer(weights, activation, bias, draw(st.booleans())))
+        layers.append(Dense(weights=weights, activation=activation, bias=bias, train_bias=draw(st.booleans())))
     sample = st.builds(
         Sample, st.tuples(*[numbers(2, least)] * widths[0]), st.tuples(*[numbers(1, least)] * widths[-1])
     )

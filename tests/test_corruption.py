@@ -14,7 +14,7 @@ import pytest
 from facts import FACTS
 
 from xlbackprop.graph import optimizers, training
-from xlbackprop.graph.expr import ONE, Number, add, mul, sub
+from xlbackprop.graph.expr import ONE, Number, Ref, add, mul, sub
 from xlbackprop.graph.expr import build as op
 from xlbackprop.graph.ops import OPS
 from xlbackprop.networks import load
@@ -62,7 +62,7 @@ def test_a_wrong_rule_of_the_sheet(rule: str, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_wrong_update_in_the_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = lambda weight, gradient: add(weight, mul(optimizers.Ref("η"), gradient))  # noqa: E731
+    wrong = lambda weight, gradient, rate=Ref("η"): add(weight, mul(rate, gradient))  # noqa: E731
     monkeypatch.setattr(optimizers, "sgd_step", wrong)
     report = _verified(tmp_path)
     assert _roots(report) == {f"w{k}" for k in range(1, 9)}

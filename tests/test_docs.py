@@ -23,7 +23,7 @@ from xlbackprop.audit.mistakes import MISTAKES
 from xlbackprop.cli import main
 from xlbackprop.graph.ops import OPS
 from xlbackprop.networks import load
-from xlbackprop.spec import Layer, Sample, Spec
+from xlbackprop.spec import Dense, Sample, Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -84,7 +84,7 @@ def _ops() -> str:
 
 def _keys() -> str:
     text = ""
-    for struct, title in ((Spec, "The file"), (Layer, "`[[layers]]`"), (Sample, "`[[samples]]`")):
+    for struct, title in ((Spec, "The file"), (Dense, "`[[layers]]`"), (Sample, "`[[samples]]`")):
         text += f"\n**{title}**\n\n| key | meaning | if left out |\n|---|---|---|\n"
         defaults = dict(zip(reversed(struct.__struct_fields__), reversed(struct.__struct_defaults__)))
         for key in struct.__struct_fields__:

@@ -15,7 +15,7 @@ from xlbackprop.networks import load, template_names
 from xlbackprop.reference.run import Numbers, train
 from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.workbook import build
-from xlbackprop.spec import Layer, Spec, override
+from xlbackprop.spec import Dense, Spec, override
 
 # Templates whose source leaves the initial values to the reader: nothing is published of them.
 UNPUBLISHED = {"simple-mlp", "three-hidden"}
@@ -69,7 +69,7 @@ def test_nielsen_other_start() -> None:
     layer = msgspec.structs.replace(spec.layers[0], weights=((0.6,),), bias=0.9)
     output = train(msgspec.structs.replace(spec, layers=(layer,))).values["a_z"][0]
     np.testing.assert_allclose(output[[0, 300]], [0.817574, 0.093956], rtol=6e-6)
-    assert isinstance(layer, Layer)
+    assert isinstance(layer, Dense)
 
 
 @pytest.mark.libreoffice

@@ -60,12 +60,12 @@ def test_agrees_with_torch(spec: Spec) -> None:
         for step in range(spec.steps + 1):
             sample = spec.samples[step % len(spec.samples)]
             a = torch.tensor(sample.inputs, dtype=torch.float64)
-            for layer in spec.layers:
-                z = torch.stack([torch.stack([values[n] for n in row]) for row in layer.weight_names]) @ a
-                if layer.bias is not None:
-                    z = z + torch.stack([values[layer.bias_of(j)] for j in range(len(layer.units))])
+            for one in spec.placed:
+                z = torch.stack([values[n] for n in one.by_key["weights"].names]).reshape(len(one.units), -1) @ a
+                if "bias" in one.by_key:
+                    z = z + torch.stack([values[name] for name in one.by_key["bias"].names])
                 a = {"identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}[
-                    layer.activation
+                    one.activation
                 ](z)
             error = 0.5 * torch.nn.functional.mse_loss(
                 a, torch.tensor(sample.targets, dtype=torch.float64), reduction="sum"

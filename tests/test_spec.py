@@ -49,11 +49,11 @@ def test_templates_read_back(name: str) -> None:
 def test_names_that_the_file_leaves_out() -> None:
     spec = load("three-hidden")
     assert spec.shape == "2-3-2-2-1"
-    assert [unit for layer in spec.layers for unit in layer.units] == ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "o1"]
+    assert [unit for one in spec.placed for unit in one.units] == ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "o1"]
     names = [name for name, _, _ in spec.parameters()]
     assert names[:10] == ["w1", "w2", "w3", "w4", "w5", "w6", "b1", "b2", "b3", "w7"]
     assert names[-3:] == ["w17", "w18", "b8"]
-    assert spec.layers[1].weight_names == (("w7", "w8", "w9"), ("w10", "w11", "w12"))
+    assert spec.placed[1].by_key["weights"].names == ("w7", "w8", "w9", "w10", "w11", "w12")
 
 
 def test_options_are_checked_like_the_file() -> None:

@@ -30,7 +30,7 @@ class Summary:
         """How the error went, rates with the same manner together: `falls at every step: η=0.1 to 0.00785, ...`."""
         manners: dict[str, list[str]] = {}
         for rate, errors in zip(self.report.spec.rates, self.report.errors.tolist()):
-            manner = _manner(errors, len(self.report.spec.samples))
+            manner = _manner(errors, self.report.spec.batches.per_epoch)
             end = "" if diverged(errors) is not None else f" to {errors[-1]:.3g}"
             manners.setdefault(manner, []).append(f"η={rate:g}{end}")
         return "; ".join(f"{manner}: {', '.join(rates)}" for manner, rates in manners.items())
@@ -74,12 +74,12 @@ def run_spec(spec: Spec, stem: str, folder: Path, engine: str, progress: Callabl
     return Summary(path, len(sheets) + 1, report.cells, report, pictures, seconds)
 
 
-def _manner(errors: list[float], samples: int) -> str:
-    """How the error of a rate went, each sample compared with its own visit before."""
+def _manner(errors: list[float], per_epoch: int) -> str:
+    """How the error of a rate went, each sample, or batch, compared with its own visit before."""
     step = diverged(errors)
     if step is not None:
         return f"diverged at step {step}"
-    change = [after - before for before, after in zip(errors, errors[samples:])]
+    change = [after - before for before, after in zip(errors, errors[per_epoch:])]
     rises = sum(each > 0 for each in change)
-    visits = "steps" if samples == 1 else "visits"
+    visits = "steps" if per_epoch == 1 else "visits"
     return f"rose at {rises} of {len(change)} {visits}" if rises else f"falls at every {visits[:-1]}"

@@ -36,6 +36,7 @@ class Engine(Protocol):
     name: str  # with its version
     epsilon: float  # relative: what the last digit that it keeps is worth
     exp_overflows: bool  # whether EXP of more than 709.78 is an error, as in Excel, or infinite
+    erf_error: float  # absolute: how far its ERF may be off
 
     def recalculate(self, path: Path) -> Recalculated:
         """Raises WorkbookError for a file that cannot be read, EngineError where the calculator fails."""

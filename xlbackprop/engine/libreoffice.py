@@ -36,6 +36,7 @@ TIME_LIMIT = 600.0  # seconds
 class LibreOffice:
     epsilon = 5e-15  # it stores 15 digits, and takes differences in the last bits for 0
     exp_overflows = True
+    erf_error = 5e-15
 
     def __init__(self, time_limit: float = TIME_LIMIT) -> None:
         self._time_limit = time_limit

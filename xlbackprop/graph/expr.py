@@ -1,8 +1,9 @@
 """Expressions: what stands in a cell, as frozen values, so that a test of one is an equality.
 
-    expr ::= Number(value) | Ref(name) | Prev(name) | Op(symbol, (expr, ...))
+    expr ::= Number(value) | Ref(name) | Prev(name) | Block(name) | Op(symbol, (expr, ...))
 
-`Ref` is a quantity of the same row, `Prev` the same quantity one row up. Sums and products
+`Ref` is a quantity of the same row, `Prev` the same quantity one row up, `Block` the quantity in
+all rows of this row's batch. In a cell that a batch has once, `Prev` is the batch before. Sums and products
 are made by `add`, `sub`, `mul` and `neg`, which keep the shape that people write: no factor 1,
 no `-(a-b)` for `b-a`, and a product of products without brackets.
 """
@@ -29,12 +30,17 @@ class Prev:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     symbol: str
     args: tuple[Expr, ...]
 
 
-Expr = Number | Ref | Prev | Op
+Expr = Number | Ref | Prev | Block | Op
 
 ZERO, ONE, TWO = Number(0), Number(1), Number(2)
 
@@ -93,7 +99,18 @@ def total(terms: list[Expr]) -> Expr:
     return result
 
 
-_BUILDERS: dict[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "neg": neg}
+
+
+def div(x: Expr, y: Expr) -> Expr:
+    match x, y:
+        case (Number(0), _) | (_, Number(1)):
+            return x
+        case Op("neg", (inner,)), _:
+            return neg(div(inner, y))
+    return Op("/", (x, y))
+
+
+_BUILDERS: dict[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
 
 
 def build(symbol: str, *args: Expr) -> Expr:
@@ -112,10 +129,40 @@ def substitute(expr: Expr, by: Mapping[str, Expr]) -> Expr:
 
 
 def refs(expr: Expr) -> Iterator[str]:
-    """The names of the same row that the expression uses, from left to right, repeats included."""
+    """The names of the same row or batch that the expression uses, from left to right, repeats included."""
     match expr:
-        case Ref(name):
+        case Ref(name) | Block(name):
             yield name
         case Op(_, args):
             for arg in args:
                 yield from refs(arg)
+
+
+def blocks(expr: Expr) -> Iterator[str]:
+    """The names that the expression uses in all rows of the batch."""
+    match expr:
+        case Block(name):
+            yield name
+        case Op(_, args):
+            for arg in args:
+                yield from blocks(arg)
+
+
+def priors(expr: Expr) -> Iterator[str]:
+    """The names that the expression uses one row up."""
+    match expr:
+        case Prev(name):
+            yield name
+        case Op(_, args):
+            for arg in args:
+                yield from priors(arg)
+
+
+def with_priors(expr: Expr, by: Callable[[str], Expr]) -> Expr:
+    """The expression with each `Prev` replaced."""
+    match expr:
+        case Prev(name):
+            return by(name)
+        case Op(symbol, args):
+            return build(symbol, *(with_priors(arg, by) for arg in args))
+    return expr

@@ -12,37 +12,57 @@ import numpy as np
 
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network
-from xlbackprop.spec import Names, Spec, gradient_name
+from xlbackprop.reference.run import batched
+from xlbackprop.reference.told import Nobody
+from xlbackprop.spec import Spec, gradient_name
 
 H = 1e-200
 # A derivative below this, times H, is lost among the smallest doubles, at the end or on the way.
 FLOOR = 1e-90
 
 
-class _Nobody:
-    def see(self, names: Names, values: Array) -> Array:
-        return values
+def gradients(spec: Spec, observed: Mapping[str, Array], steps: Array) -> dict[str, Array]:
+    """∂E/∂w of every trained parameter (and input, if asked for) by the forward pass alone, each (n_rates, visits).
 
-    see_factors = see
-
-
-def gradients(spec: Spec, observed: Mapping[str, Array]) -> dict[str, Array]:
-    """∂E/∂w of every trained parameter by the forward pass alone, each (lanes,).
-
-    `observed` holds inputs, targets and parameters, each (lanes,). In the sequential order of
+    E is the sum of the errors of a batch. `observed` holds inputs, targets, masks and parameters,
+    each (n_rates, visits); of steps that are not asked for, nan. In the sequential order of
     updates only the last layer's are gradients of the error, so only those are given.
     """
+    names = spec.differentiated
+    if spec.update == "sequential":
+        last = {name for tensor in spec.placed[-1].tensors for name in tensor.names}
+        names = tuple(name for name in names if name in last)
+    shape = next(iter(observed.values())).shape
+    result = {gradient_name(name): np.full(shape, np.nan) for name in names}
     network = Network(spec)
-    layers = spec.layers if spec.update == "simultaneous" else spec.layers[-1:]
-    trained = {name for layer in layers for name in (*layer.flat_weight_names, *layer.bias_names)} & set(spec.trained)
-    x = np.stack([observed[name] for name in spec.inputs], axis=-1)
-    t = np.stack([observed[name] for name in spec.targets], axis=-1)
-    plain = {name: observed[name].astype(complex) for name, _, _ in spec.parameters()}
-    result = {}
     with np.errstate(all="ignore"):
-        for name in spec.trained:
-            if name in trained:
-                parameters = network.parameters({**plain, name: plain[name] + 1j * H})
-                y = network.forward(x, parameters, _Nobody())[-1].a
-                result[gradient_name(name)] = network.error(t, y, _Nobody()).imag / H
+        for _, rows in batched(spec, steps):
+            flat = {name: values[:, rows].reshape(-1, rows.shape[1]) for name, values in observed.items()}
+            for name in names:
+                found = _derivative(network, flat, name).reshape(shape[0], *rows.shape)
+                result[gradient_name(name)][:, rows] = found
     return result
+
+
+def _derivative(network: Network, flat: Mapping[str, Array], name: str) -> Array:
+    """(lanes, rows): of the batch's error by the quantity in each row."""
+    value = flat[name].astype(complex)
+    if not network.spec.couples:  # then each row's error has nothing to do with the other rows
+        return np.asarray(_error(network, {**flat, name: value + 1j * H}).imag / H)
+    columns = []
+    for row in range(value.shape[1]):
+        stepped = value.copy()
+        stepped[:, row] += 1j * H
+        columns.append(_error(network, {**flat, name: stepped}).sum(axis=1).imag / H)
+    return np.stack(columns, axis=1)
+
+
+def _error(network: Network, flat: Mapping[str, Array]) -> Array:
+    spec = network.spec
+    rows = next(iter(flat.values())).shape
+    x = np.stack([flat[name] for name in spec.inputs], axis=-1)
+    t = np.stack([flat[name] for name in spec.targets], axis=-1) if spec.targets else np.zeros((*rows, 0))
+    parameters = network.parameters(
+        {name: flat[name] for name in spec.initial}, {name: flat[name] for name in spec.drawn}
+    )
+    return network.error(t, network.forward(x, parameters, Nobody()), Nobody())

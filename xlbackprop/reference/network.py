@@ -1,187 +1,227 @@
-"""Forward, backward and update of a whole network, in matrices, for many independent lanes at once.
-
-A lane is one network at one step: a learning rate, a row of a sheet, a copy with other roundings.
-Every array has the lanes in front: x is (lanes, n_in), W (lanes, n_out, n_in), b and z
-(lanes, n_out). Quantities are handed to a `Witness` as they appear, by name; what it returns is
-what the calculation goes on with.
-"""
+"""Forward, backward and update of a whole network, in matrices, for many independent lanes at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from xlbackprop.reference.functions import ACTIVATIONS, LOSSES, Array, spreadsheet_sigmoid
-from xlbackprop.spec import (
-    Layer,
-    Names,
-    Spec,
-    activation_name,
-    delta_name,
-    error_name,
-    gradient_name,
-    local_name,
-    total_error,
-    updated_name,
-)
+from xlbackprop.reference import layers as plain
+from xlbackprop.reference import normal
+from xlbackprop.reference.functions import LOSSES, Array, Loss
+from xlbackprop.reference.layers import Activated, Layer, Parameters
+from xlbackprop.reference.optimizers import State, update
+from xlbackprop.reference.told import Backward, Calculator, Forward, Named, Stage, Witness
+from xlbackprop.spec import Spec, layers
+from xlbackprop.spec.names import error_name, gradient_name, total_error, updated_name
+from xlbackprop.spec.shapes import Names, Tensor
+
+LAYERS: dict[type[layers.Layer], type[Layer]] = {
+    layers.Dense: plain.Dense,
+    layers.Conv: plain.Conv,
+    layers.Pool: plain.Pool,
+    layers.GlobalAverage: plain.GlobalAverage,
+    layers.Flatten: plain.WhatIsBelow,
+    layers.Activate: plain.WhatIsBelow,
+    layers.Residual: plain.Residual,
+    layers.Duplicate: plain.Duplicate,
+    layers.Add: plain.Add,
+    layers.Max: plain.Max,
+    layers.Dropout: plain.Dropout,
+    layers.Circuit: plain.Circuit,
+    layers.BatchNorm: normal.BatchNorm,
+    layers.LayerNorm: normal.RowNorm,
+    layers.GroupNorm: normal.RowNorm,
+    layers.Softmax: normal.Softmax,
+    layers.LogSoftmax: normal.LogSoftmax,
+    layers.PositionalEncoding: normal.PositionalEncoding,
+    layers.Attention: normal.Attention,
+}
 
 
-class Witness(Protocol):
-    def see(self, names: Names, values: Array) -> Array:
-        """Take the values (lanes, len(names)) of these quantities; return those to go on with."""
-        ...
-
-    def see_factors(self, names: Names, values: Array) -> Array:
-        """The same for the single factors of the chain rule, which not every witness keeps."""
-        ...
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """A layer's weights (lanes, n_out, n_in) and biases (lanes, n_biases)."""
-
-    weights: Array
-    biases: Array
-
-
-@dataclass(frozen=True)
+@dataclass
 class Pass:
-    """What the forward pass of one layer leaves for the backward pass."""
+    """What a forward pass leaves: its stages, what each layer handed on, and what the way back needs."""
 
-    x: Array  # (lanes, n_in)
-    z: Array  # (lanes, n_out)
-    a: Array  # (lanes, n_out)
+    stages: list[Stage]
+    units: list[Named]
+    outputs: list[Named]
+    memories: list[Any]
+    loss_memory: Any = None
 
-
-class _Layer:
-    """A layer with its functions and the names of its quantities, made once for all steps."""
-
-    def __init__(self, layer: Layer, below: Names, *, exp_overflows: bool) -> None:
-        self.spec = layer
-        self.activation, self.derivative = ACTIVATIONS[layer.activation]
-        if layer.activation == "sigmoid" and exp_overflows:
-            self.activation = spreadsheet_sigmoid
-        self.trains_bias = layer.bias is not None and layer.train_bias
-        units, weights, biases = layer.units, layer.flat_weight_names, layer.bias_names
-        self.z, self.a = units, _each(activation_name, units)
-        self.z_again, self.a_again = _each(updated_name, self.z), _each(updated_name, self.a)
-        self.delta = _each(delta_name, units)
-        self.upstream = _each(gradient_name, self.a)
-        self.gradient, self.bias_gradient = _each(gradient_name, weights), _each(gradient_name, biases)
-        self.updated, self.bias_updated = _each(updated_name, weights), _each(updated_name, biases)
-        self.slope = tuple(local_name(a, z) for a, z in zip(self.a, units))
-        self.by_weight = tuple(local_name(z, weight) for z, row in zip(units, layer.weight_names) for weight in row)
-        self.by_input = tuple(local_name(z, x) for z in units for x in below)
-        self.by_bias = tuple(local_name(z, layer.bias_of(j) or "") for j, z in enumerate(units) if self.trains_bias)
+    @property
+    def y(self) -> Named:
+        return self.outputs[-1]
 
 
 class Network:
-    """The mathematics of a spec. `exp_overflows`: sigmoid fails where a spreadsheet's EXP does."""
+    """The mathematics of a spec."""
 
-    def __init__(self, spec: Spec, *, exp_overflows: bool = False) -> None:
-        self.spec = spec
-        self.layers: list[_Layer] = []
-        below = spec.inputs
-        for layer in spec.layers:
-            self.layers.append(_Layer(layer, below, exp_overflows=exp_overflows))
-            below = self.layers[-1].a
-        self._loss, self._loss_slope = LOSSES[spec.loss]
+    def __init__(self, spec: Spec, calculator: Calculator = Calculator()) -> None:
+        self.spec, self.calculator = spec, calculator
+        self.layers: list[Layer] = []
+        for one in spec.placed:
+            kind = LAYERS[type(one.layer)]
+            if issubclass(kind, (normal.Softmax, normal.LogSoftmax)):
+                self.layers.append(kind(one, spec, exp_overflows=calculator.exp_overflows))
+            else:
+                self.layers.append(kind(one, spec))
+        self._activations = [
+            None if one.activation is None else Activated(one, spec, calculator) for one in spec.placed
+        ]
+        self._loss = Loss(*LOSSES[spec.loss])
         self._errors = tuple(error_name(k) for k in range(len(spec.targets)))
-        self._total = (total_error(),)
-        self._errors_again, self._total_again = _each(updated_name, self._errors), _each(updated_name, self._total)
-        self._of_total = tuple(local_name(total_error(), error) for error in self._errors)
-        self._of_errors = tuple(local_name(error, a) for error, a in zip(self._errors, below))
 
-    def parameters(self, values: dict[str, Array]) -> list[Parameters]:
-        """The layers' parameters from arrays (lanes,) by name."""
+    def parameters(self, values: Mapping[str, Array], drawn: Mapping[str, Array]) -> list[Parameters]:
+        """Each layer's tensors from arrays (lanes, rows or 1) by name."""
         return [
-            Parameters(
-                np.stack([_stack(values, row) for row in layer.weight_names], axis=1), _stack(values, layer.bias_names)
-            )
-            for layer in self.spec.layers
+            {tensor.key: _stacked(values, tensor.names, tensor.shape) for tensor in layer.one.tensors}
+            | ({"drawn": _stacked(drawn, layer.masks(), (len(layer.one.units),))} if self._draws(layer) else {})
+            for layer in self.layers
         ]
 
-    def forward(self, x: Array, parameters: list[Parameters], witness: Witness, *, again: bool = False) -> list[Pass]:
-        """z = W x + b and a = f(z), layer by layer; `again`: the pass after the update, under its own names."""
-        passes = []
-        for layer, p in zip(self.layers, parameters):
-            z = (p.weights @ x[..., None])[..., 0]
-            if layer.spec.bias is not None:
-                z = z + p.biases  # a shared bias is one column, which goes to every unit
-            z = witness.see(layer.z_again if again else layer.z, z)
-            a = witness.see(layer.a_again if again else layer.a, layer.activation(z))
-            passes.append(Pass(x, z, a))
-            x = a
-        return passes
+    def _draws(self, layer: Layer) -> bool:
+        return isinstance(layer, plain.Dropout) and isinstance(layer.one.layer, layers.Dropout) and layer.one.layer.drawn
 
-    def error(self, t: Array, y: Array, witness: Witness, *, again: bool = False) -> Array:
-        """E_total (lanes,) of outputs y against targets t, both (lanes, n_out)."""
-        each = witness.see(self._errors_again if again else self._errors, self._loss(t, y))
-        total = each.sum(axis=-1, keepdims=True)
-        return witness.see(self._total_again if again else self._total, total)[..., 0]
-
-    def backward(
-        self, t: Array, passes: list[Pass], parameters: list[Parameters], rate: Array, witness: Witness
-    ) -> list[Parameters]:
-        """The parameters after one update; the gradients and deltas are the witness's to keep.
-
-        `rate` is (lanes,). In the sequential order the error passes back through the weights of
-        a layer that is updated already, as on the page that made that order known.
-        """
-        result = list(parameters)
-        slope = witness.see_factors(self._of_errors, self._loss_slope(t, passes[-1].a))
-        upstream = witness.see(
-            self.layers[-1].upstream, slope * witness.see_factors(self._of_total, np.ones_like(slope))
-        )
-        for k in reversed(range(len(self.layers))):
-            layer, p, one = self.layers[k], parameters[k], passes[k]
-            slope = witness.see_factors(layer.slope, layer.derivative(one.z, one.a))
-            delta = witness.see(layer.delta, upstream * slope)
-            result[k] = _update(layer, p, _gradient(layer, delta, one.x, witness), rate, witness)
-            if k > 0:
-                weights = result[k].weights if self.spec.update == "sequential" else p.weights
-                weights = witness.see_factors(layer.by_input, _flat(weights)).reshape(weights.shape)
-                upstream = (np.swapaxes(weights, -1, -2) @ delta[..., None])[..., 0]
-                upstream = witness.see(self.layers[k - 1].upstream, upstream)
+    def forward(self, x: Array, parameters: list[Parameters], witness: Witness, *, again: bool = False) -> Pass:
+        """From inputs (lanes, rows, n_in) through all layers."""
+        told = Forward(witness, again=again)
+        at = Named(self.spec.inputs, x)
+        handed: dict[Names, Named] = {at.names: at}
+        result = Pass(told.stages, [], [], [])
+        for layer, activation, given in zip(self.layers, self._activations, parameters, strict=True):
+            units, memory = layer.units(told, at, given, handed.get(layer.one.skip))
+            at = units if activation is None else activation.forward(told, units)
+            handed[at.names] = at
+            result.units.append(units)
+            result.outputs.append(at)
+            result.memories.append(memory)
         return result
 
+    def error(self, t: Array, passed: Pass, witness: Witness, *, again: bool = False) -> Array:
+        """E_total (lanes, rows) of the outputs against targets t (lanes, rows, n_out)."""
+        told = Forward(witness, again=again)
+        told.stages = passed.stages
+        y, targets, loss = passed.y, Named(self.spec.targets, t), self._loss
+        if self.spec.loss == "output":
+            total = told.stage((total_error(),), lambda y: y.sum(axis=-1, keepdims=True), y)
+            return np.asarray(total.values[..., 0])
+        rough = loss.rough(y.values) * 8 * self.calculator.epsilon
+        if self.spec.loss == "cross-entropy from logits":
+            log, passed.loss_memory = _log_sum(told, y)
+            each = told.stage(self._errors, lambda t, y, n: t * (n - y), targets, y, log)
+        else:
+            each = told.stage(self._errors, loss.value, targets, y, rough=rough)
 
-def _gradient(layer: _Layer, delta: Array, x: Array, witness: Witness) -> Parameters:
-    """∂E/∂W = δ xᵀ and ∂E/∂b = δ, summed over the units that share a bias."""
-    shape = (*delta.shape, x.shape[-1])
-    inputs = witness.see_factors(layer.by_weight, _flat(np.broadcast_to(x[..., None, :], shape))).reshape(shape)
-    weights = witness.see(layer.gradient, _flat(delta[..., None] * inputs)).reshape(shape)
-    biases = np.zeros((len(delta), 0))
-    if layer.trains_bias:
-        each = delta * witness.see_factors(layer.by_bias, np.ones_like(delta))
-        biases = each if isinstance(layer.spec.bias, tuple) else each.sum(axis=-1, keepdims=True)
-        biases = witness.see(layer.bias_gradient, biases)
-    return Parameters(weights, biases)
+        def total_of(each: Array) -> Array:
+            return np.asarray((each.mean if loss.mean else each.sum)(axis=-1, keepdims=True))
+
+        return np.asarray(told.stage((total_error(),), total_of, each).values[..., 0])
+
+    def backward(self, t: Array, passed: Pass, parameters: list[Parameters], witness: Witness) -> dict[str, Array]:
+        """∂E/∂q of every trained parameter (and input, if asked for), each (lanes, rows), E summed over the rows."""
+        told = Backward(witness, self.spec.adjoint)
+        told.add(passed.y.names, self._loss_back(told, t, passed))
+        for k in reversed(range(len(self.layers))):
+            self._layer_back(told, k, passed)
+        return self._gradients(told, witness, self.spec.differentiated, passed)
+
+    def _loss_back(self, told: Backward, t: Array, passed: Pass) -> Array:
+        y = passed.y.values
+        slope = self._loss.slope(t, y)
+        if self._loss.mean:
+            slope = slope / len(self._errors)
+        if self.spec.loss == "cross-entropy from logits":
+            e, sums = passed.loss_memory
+            of_log = told.see(("lse",), t.sum(axis=-1, keepdims=True))
+            of_e = told.see(e.names, told.see(sums.names, of_log / sums.values) * np.ones_like(e.values))
+            slope = slope + of_e * e.values
+        return slope
+
+    def _layer_back(self, told: Backward, k: int, passed: Pass) -> None:
+        layer, one = self.layers[k], self.layers[k].one
+        told.add(one.below, layer.back(told, self._units_back(told, k, passed), passed.memories[k]))
+
+    def _units_back(self, told: Backward, k: int, passed: Pass) -> Array:
+        """The adjoint of the layer's units."""
+        one, activation = self.layers[k].one, self._activations[k]
+        adjoint = told.pending(one.outputs)
+        if one.outputs != one.below:  # else these are the layer below's to show
+            adjoint = told.see(one.outputs, adjoint)
+        if activation is None:
+            return adjoint
+        z, a = passed.units[k].values, passed.outputs[k].values
+        delta = activation.back(told, adjoint, z, a)
+        return delta if one.units == one.below else told.see(one.units, delta, activation.rough(adjoint, z))
+
+    def _gradients(self, told: Backward, witness: Witness, names: Names, passed: Pass) -> dict[str, Array]:
+        if self.spec.input_gradients:
+            told.add_gradients(self.spec.inputs, told.pending(self.spec.inputs))
+        like = passed.y.values[..., 0]
+        zero = np.zeros_like(like)
+        columns = [np.broadcast_to(told.gradients.get(name, zero), like.shape) for name in names]
+        if not columns:
+            return {}
+        seen = witness.see(tuple(map(gradient_name, names)), np.stack(columns, axis=-1))
+        return {name: seen[..., k] for k, name in enumerate(names)}
+
+    def sequential(
+        self, t: Array, passed: Pass, parameters: list[Parameters], rate: Array, witness: Witness
+    ) -> dict[str, Array]:
+        """The backward pass in which the error passes through weights that are already updated, layer by layer.
+
+        Of dense layers with one sample a step; `rate` is (lanes,). The new values (lanes, 1) by name.
+        """
+        told = Backward(witness, self.spec.adjoint)
+        told.add(passed.y.names, self._loss_back(told, t, passed))
+        values: dict[str, Array] = {}
+        for k in reversed(range(len(self.layers))):
+            layer, one = self.layers[k], self.layers[k].one
+            delta = self._units_back(told, k, passed)
+            told.gradients.clear()
+            layer.back(told, delta, passed.memories[k])
+            now = _by_name(one.tensors, parameters[k])
+            for name, gradient in told.gradients.items():
+                seen = witness.see((gradient_name(name),), gradient[..., None])
+                after = now[name][..., None] - rate[:, None, None] * seen
+                now[name] = values[name] = witness.see((updated_name(name),), after)[..., 0]
+            weights = _stacked(now, one.by_key["weights"].names, one.by_key["weights"].shape)
+            told.add(one.below, (np.swapaxes(weights, -1, -2) @ delta[..., None])[..., 0])
+        return values
+
+    def updated(
+        self, w: Array, g: Array, rate: Array, n: Array, before: State, witness: Witness
+    ) -> tuple[Array, dict[str, Array]]:
+        """The trained parameters (lanes, n) after an update, and the optimiser's state."""
+        return update(self.spec, witness, w, g, rate, n, before)
 
 
-def _update(layer: _Layer, p: Parameters, gradient: Parameters, rate: Array, witness: Witness) -> Parameters:
-    """W - η ∂E/∂W, and the same for the biases where they are trained."""
-    weights = p.weights - rate[:, None, None] * gradient.weights
-    result = replace(p, weights=witness.see(layer.updated, _flat(weights)).reshape(weights.shape))
-    if layer.trains_bias:
-        biases = p.biases - rate[:, None] * gradient.biases
-        result = replace(result, biases=witness.see(layer.bias_updated, biases))
+def _log_sum(told: Forward, y: Named) -> tuple[Named, tuple[Named, Named]]:
+    """ln Σ e^o, the largest taken out first."""
+    largest = told.stage(("max_o",), lambda y: y.real.max(axis=-1, keepdims=True), y)
+    e = told.stage(tuple(f"e_{name}" for name in y.names), lambda y, m: np.exp(y - m), y, largest)
+    sums = told.stage(("Σe_o",), lambda e: e.sum(axis=-1, keepdims=True), e)
+    return told.stage(("lse",), lambda m, s: m + np.log(s), largest, sums), (e, sums)
+
+
+def _stacked(values: Mapping[str, Array], names: Names, shape: tuple[int, ...]) -> Array:
+    """(lanes, rows, *shape); 0 where there is no parameter."""
+    like = next(iter(values.values()))
+    columns = [values[name] if name else np.zeros_like(like) for name in names]
+    if not columns:
+        return np.zeros((*like.shape, *shape))
+    rows = max(column.shape[1] for column in columns)
+    stacked = np.stack([np.broadcast_to(column, (column.shape[0], rows)) for column in columns], axis=-1)
+    return stacked.reshape(*stacked.shape[:2], *shape)
+
+
+def _by_name(tensors: Sequence[Tensor], given: Parameters) -> dict[str, Array]:
+    """Each parameter (lanes, rows) by its name."""
+    result: dict[str, Array] = {}
+    for tensor in tensors:
+        values = given[tensor.key]
+        flat = values.reshape(*values.shape[:2], -1)
+        result |= {name: flat[..., k] for k, name in enumerate(tensor.names) if name}
     return result
-
-
-def _flat(matrices: Array) -> Array:
-    """(lanes, n_out, n_in) as (lanes, n_out n_in), row by row, as names are listed."""
-    return matrices.reshape(len(matrices), -1)
-
-
-def _each(name: Callable[[str], str], names: Names) -> Names:
-    return tuple(map(name, names))
-
-
-def _stack(values: dict[str, Array], names: Names) -> Array:
-    """(lanes, len(names))."""
-    lanes = len(next(iter(values.values())))
-    return np.stack([values[name] for name in names], axis=-1) if names else np.zeros((lanes, 0))

@@ -9,7 +9,6 @@ from typing import Any
 from xlsxwriter.chart_scatter import ChartScatter
 
 from xlbackprop.sheet.styles import LINE_COLOURS
-from xlbackprop.spec import total_error
 
 DASHES = ("solid", "dash", "round_dot", "long_dash_dot")
 
@@ -34,13 +33,15 @@ def _add_chart(book: Any) -> Any:
     return chart
 
 
-def error_by_step(book: Any, title: str, steps: int, *, log: bool = False, legend: bool = False) -> Any:
+def error_by_step(
+    book: Any, title: str, steps: int, error: str, *, axis: str = "step", log: bool = False, legend: bool = False
+) -> Any:
     chart = _add_chart(book)
     chart.set_title({"name": title, "name_font": {"size": 12}, "overlay": False})
-    axis = {"name_font": {"bold": False}, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
-    chart.set_x_axis({**axis, "name": "step", "min": 0, "max": steps, "label_position": "low"})
+    style = {"name_font": {"bold": False}, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
+    chart.set_x_axis({**style, "name": axis, "min": 0, "max": steps, "label_position": "low"})
     scale = {"log_base": 10, "num_format": "0E+00", "crossing": "min"} if log else {"min": 0}
-    chart.set_y_axis({**axis, "name": total_error(), **scale})
+    chart.set_y_axis({**style, "name": error, **scale})
     chart.set_legend({"position": "right"} if legend else {"none": True})
     chart.set_size({"width": 640, "height": 340})
     return chart

@@ -8,35 +8,46 @@ Rows and columns count from 0, as in XlsxWriter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from xlbackprop.errors import NetworkError
 from xlbackprop.graph import training
-from xlbackprop.graph.expr import Expr, Prev, Ref
-from xlbackprop.graph.optimizers import RATE
 from xlbackprop.graph.program import Cell, Program, Role
+from xlbackprop.sheet import rows
 from xlbackprop.sheet.address import absolute, cell_name, in_sheet
 from xlbackprop.sheet.printers import worksheet
+from xlbackprop.sheet.rows import TableRows
 from xlbackprop.spec import Spec, total_error
+from xlbackprop.spec import names as naming
+from xlbackprop.spec.names import RATE, STEP, VISIT
+from xlbackprop.spec.network import MAX_COLUMNS
 
 OVERVIEW, COMPARE, NETWORK_FILE = "Overview", "Compare", "Network file"
+DRAWN, EPOCHS = "Drawn", "Epochs"
 FORWARD, BACKWARD, NEXT_FORWARD = "Forward", "Backward", "Next forward"
 PAGES = (FORWARD, BACKWARD, NEXT_FORWARD)
 STEP_SHOWN, RATE_SHOWN = "step_shown", "rate_shown"
+BATCH_FIRST, BATCH_LAST = "batch_first", "batch_last"  # rows of the batch shown, counted from 1
 RISES = "rises"  # how many visits to a sample found a larger error than the visit before
+EPOCH, EPOCH_ERROR = "epoch", "average loss"
 
 
 class Kind(Enum):
     TABLE = "calculated in a training table"
+    DRAWN = "drawn at random when the workbook was made"
     COPY = "shows a number that stands in a table or in an input"
     PAGE = "calculated on a page, for the step shown"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`count` cells downwards from (row, column): the quantity from `step` on, at the rate of that index."""
+    """Cells below (row, column): the quantity from `step` on (a number of its values), at the rate of that index.
+
+    `offsets` are the rows of the cells below the first place, one after the other if None.
+    """
 
     sheet: str
     row: int
@@ -46,6 +57,14 @@ class Run:
     rate: int | None  # None: the rate shown
     step: int | None  # None: the step shown
     count: int = 1
+    offsets: tuple[int, ...] | None = None
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """The row of each cell."""
+        if self.offsets is None:
+            return range(self.row, self.row + self.count)
+        return [self.row + offset for offset in self.offsets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +92,8 @@ class Layout:
     """Where everything of a spec's workbook stands."""
 
     # Training tables
-    RATE_CELL = (2, 1)
-    BAND_ROW, HEADER_ROW, FIRST_ROW = 3, 4, 5
+    RATE_CELL = rows.RATE_CELL
+    BAND_ROW, HEADER_ROW, FIRST_ROW = 3, 4, rows.FIRST_ROW
     # Overview
     RATES_ROW = 8
     CHART_ROWS = 17
@@ -91,14 +110,36 @@ class Layout:
         self.spec = spec
         self.table: Program = training.table(spec)
         self.page: Program = training.page(spec)
-        self.shown = [cell for cell in self.table if cell.expr is not None]
-        self.columns = {cell.name: column for column, cell in enumerate(self.shown)}
+        self.batches = spec.batches
+        self.table_rows = TableRows(self.table, spec.batches)
+        self.shown, self.columns = self.table_rows.shown, self.table_rows.columns
+        if len(self.shown) > MAX_COLUMNS:
+            raise NetworkError(
+                f"layers: the table needs {len(self.shown):,} columns and a sheet has {MAX_COLUMNS:,}; "
+                "use fewer units, channels or places"
+            )
         self.sheets = [f"η={rate!r}" for rate in spec.rates]
 
     @property
+    def all_sheets(self) -> list[str]:
+        """From left to right."""
+        more = [*([EPOCHS] if self.epochs else []), *([DRAWN] if self.drawn else [])]
+        return [OVERVIEW, *PAGES, *self.sheets, COMPARE, *more, NETWORK_FILE]
+
+    @property
     def last_row(self) -> int:
-        """The row of a training table's last step."""
-        return self.FIRST_ROW + self.spec.steps
+        """A training table's last row."""
+        return self.FIRST_ROW + self.batches.visits - 1
+
+    @property
+    def error(self) -> str:
+        """What the training makes small, a number a step: the total error, or that of the batch."""
+        return naming.batch_error() if self.batches.several else total_error()
+
+    @property
+    def epochs(self) -> int:
+        """Whole passes over several samples; none over a single one."""
+        return self.batches.visits // self.batches.samples if self.batches.samples > 1 else 0
 
     # Inputs: all on Overview
 
@@ -112,21 +153,28 @@ class Layout:
     @cached_property
     def selectors(self) -> list[Input]:
         row = self.RATES_ROW + len(self.spec.rates) + 2
-        last = self.spec.steps
+        last = self.batches.visits - 1
+        what = VISIT if self.batches.several else STEP
         return [
-            Input(STEP_SHOWN, row, 1, 0, "step", f"0 to {last}"),
+            Input(STEP_SHOWN, row, 1, 0, what, f"0 to {last}"),
             Input(RATE_SHOWN, row + 1, 1, 1, "rate number", f"1 to {len(self.spec.rates)}: a line of the table above"),
         ]
 
+    @cached_property
+    def shown_batch(self) -> dict[str, int]:
+        """Where the first and last row of the shown row's batch are calculated, if batches have several."""
+        row = self.selectors[-1].row
+        return {BATCH_FIRST: row + 1, BATCH_LAST: row + 2} if self.batches.several else {}
+
     @property
     def chart_row(self) -> int:
-        return self.selectors[-1].row + 2
+        return self.selectors[-1].row + 2 + len(self.shown_batch)
 
     @cached_property
     def parameters(self) -> list[Input]:
         first = self.chart_row + self.CHART_ROWS + 3
         return [
-            Input(training.start(name), first + k, 1, value, name, self.table[name].note)
+            Input(naming.start_name(name), first + k, 1, value, name, self.table[name].note)
             for k, (name, value, _) in enumerate(self.spec.parameters())
         ]
 
@@ -137,15 +185,32 @@ class Layout:
     @cached_property
     def samples(self) -> list[list[Input]]:
         """For each quantity of a sample, its column of values."""
-        named = [(name, Role.INPUT) for name in self.spec.inputs] + [(name, Role.TARGET) for name in self.spec.targets]
-        rows = [(*sample.inputs, *sample.targets) for sample in self.spec.samples]
+        named = [*map(naming.input_source, self.spec.inputs), *map(naming.target_source, self.spec.targets)]
+        labels = (*self.spec.inputs, *self.spec.targets)
+        values = [(*sample.inputs, *sample.targets) for sample in self.spec.samples]
         return [
             [
-                Input(training.source(name, role), self.samples_row + p, self.RIGHT + 1 + k, row[k], name)
-                for p, row in enumerate(rows)
+                Input(name, self.samples_row + p, self.RIGHT + 1 + k, row[k], label)
+                for p, row in enumerate(values)
             ]
-            for k, (name, role) in enumerate(named)
+            for k, (name, label) in enumerate(zip(named, labels))
         ]
+
+    @cached_property
+    def statistics(self) -> dict[str, tuple[int, int]]:
+        """Where the mean and standard deviation of each input stand, if inputs are normalised."""
+        if not self.spec.normalize:
+            return {}
+        row = self.samples_row + len(self.spec.samples)
+        columns = [(name, self.RIGHT + 1 + k) for k, name in enumerate(self.spec.inputs)]
+        means = {naming.mean_name(name): (row, column) for name, column in columns}
+        return means | {naming.deviation_name(name): (row + 1, column) for name, column in columns}
+
+    @cached_property
+    def drawn(self) -> dict[str, tuple[float, ...]]:
+        """What was drawn for every visit, in the columns of its sheet."""
+        order = self.spec.order
+        return ({} if order is None else {naming.SAMPLE: tuple(k + 1.0 for k in order)}) | self.spec.drawn
 
     def inputs(self) -> Iterator[Input]:
         yield from self.rates
@@ -160,6 +225,13 @@ class Layout:
             yield one.name, self.at(OVERVIEW, one.row, one.column)
         for column in self.samples:
             yield column[0].name, self.span(OVERVIEW, column[0].row, column[0].column, len(column))
+        for name, (row, column_of) in self.statistics.items():
+            yield name, self.at(OVERVIEW, row, column_of)
+        for name, row in self.shown_batch.items():
+            yield name, self.at(OVERVIEW, row, 1)
+        for k, name in enumerate(self.drawn):
+            span = self.span(DRAWN, self.COMPARE_HEADER_ROW + 1, 1 + k, self.batches.visits)
+            yield naming.drawn_source(name), span
 
     @property
     def roles(self) -> list[Role]:
@@ -170,10 +242,7 @@ class Layout:
 
     @cached_property
     def pages(self) -> dict[str, list[Line]]:
-        forward = {
-            Role.STEP, Role.RATE, Role.TARGET, Role.INPUT, Role.WEIGHT, Role.BIAS,
-            Role.PRE_ACTIVATION, Role.ACTIVATION, Role.ERROR, Role.TOTAL_ERROR,
-        }  # fmt: skip
+        forward = {Role.RATE, *training.TABLE_FORWARD}
         backward = {Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT}
         members: dict[str, list[Cell]] = {page: [] for page in PAGES}
         for cell in self.page:
@@ -205,23 +274,38 @@ class Layout:
     # Runs: everything that is calculated
 
     def runs(self) -> Iterator[Run]:
-        steps = self.spec.steps + 1
         for rate, sheet in enumerate(self.sheets):
             yield Run(sheet, *self.RATE_CELL, RATE, Kind.COPY, rate, 0)
             for name, column in self.columns.items():
-                yield Run(sheet, self.FIRST_ROW, column, name, Kind.TABLE, rate, 0, steps)
-        yield Run(COMPARE, self.COMPARE_HEADER_ROW + 1, 0, training.STEP, Kind.COPY, 0, 0, steps)
-        for rate, result in enumerate(self.rates):
-            yield Run(COMPARE, self.COMPARE_HEADER_ROW, 1 + rate, RATE, Kind.COPY, rate, 0)
-            yield Run(COMPARE, self.COMPARE_HEADER_ROW + 1, 1 + rate, total_error(), Kind.COPY, rate, 0, steps)
-            yield Run(OVERVIEW, result.row, 2, total_error(), Kind.COPY, rate, 0)
-            yield Run(OVERVIEW, result.row, 3, total_error(), Kind.COPY, rate, self.spec.steps)
-            yield Run(OVERVIEW, result.row, 4, RISES, Kind.COPY, rate, None)
+                visits = self.table_rows.visits(name)
+                offsets = None if isinstance(visits, range) else visits
+                yield Run(sheet, self.FIRST_ROW, column, name, Kind.TABLE, rate, 0, len(visits), offsets)
+        yield from self._comparisons()
+        for name, (row, column) in self.statistics.items():
+            yield Run(OVERVIEW, row, column, name, Kind.COPY, None, None)
+        for name, row in self.shown_batch.items():
+            yield Run(OVERVIEW, row, 1, name, Kind.COPY, None, None)
+        for k, name in enumerate(self.drawn):
+            first = self.COMPARE_HEADER_ROW + 1
+            yield Run(DRAWN, first, 1 + k, name, Kind.DRAWN, None, 0, self.batches.visits)
         for page in PAGES:
-            yield Run(page, self.SHOWN_ROW, 1, training.STEP, Kind.COPY, None, None)
+            yield Run(page, self.SHOWN_ROW, 1, self.selectors[0].label, Kind.COPY, None, None)
             yield Run(page, self.SHOWN_ROW, 3, RATE, Kind.COPY, None, None)
         for name, (page, row) in self.page_cells.items():
             yield Run(page, row, self.PAGE_VALUE, name, Kind.PAGE, None, None)
+
+    def _comparisons(self) -> Iterator[Run]:
+        header, steps = self.COMPARE_HEADER_ROW, self.batches.steps + 1
+        yield Run(COMPARE, header + 1, 0, STEP, Kind.COPY, 0, 0, steps)
+        for rate, result in enumerate(self.rates):
+            yield Run(COMPARE, header, 1 + rate, RATE, Kind.COPY, rate, 0)
+            yield Run(COMPARE, header + 1, 1 + rate, self.error, Kind.COPY, rate, 0, steps)
+            yield Run(OVERVIEW, result.row, 2, self.error, Kind.COPY, rate, 0)
+            yield Run(OVERVIEW, result.row, 3, self.error, Kind.COPY, rate, self.batches.steps)
+            yield Run(OVERVIEW, result.row, 4, RISES, Kind.COPY, rate, None)
+            if self.epochs:
+                yield Run(EPOCHS, header, 1 + rate, RATE, Kind.COPY, rate, 0)
+                yield Run(EPOCHS, header + 1, 1 + rate, EPOCH_ERROR, Kind.COPY, rate, 0, self.epochs)
 
     # Formulas
 
@@ -232,30 +316,35 @@ class Layout:
         return self.at(sheet, row, column) + (f":{absolute(row + count - 1, column)}" if count > 1 else "")
 
     def table_span(self, rate: int, name: str, start: int = 0, stop: int | None = None) -> str:
-        """The cells of a quantity in a training table, from step `start` to before `stop`."""
-        stop = self.spec.steps + 1 if stop is None else stop
+        """The rows of a quantity in a training table, from `start` to before `stop`."""
+        stop = self.batches.visits if stop is None else stop
         return self.span(self.sheets[rate], self.FIRST_ROW + start, self.columns[name], stop - start)
 
-    def table_formula(self, expr: Expr, row: int) -> str:
-        """The formula of a training table's cell in that row, without its `=`."""
-
-        def resolve(ref: Ref | Prev) -> str:
-            if ref.name == RATE:
-                return absolute(*self.RATE_CELL)
-            if ref.name not in self.columns:
-                return ref.name
-            return cell_name(row - isinstance(ref, Prev), self.columns[ref.name])
-
-        return worksheet(expr, resolve)
+    def compare_span(self, rate: int, start: int = 0, stop: int | None = None) -> str:
+        """The errors of a rate on Compare, from step `start` to before `stop`."""
+        stop = self.batches.steps + 1 if stop is None else stop
+        return self.span(COMPARE, self.COMPARE_HEADER_ROW + 1 + start, 1 + rate, stop - start)
 
     def page_formula(self, cell: Cell, page: str) -> str:
         """The formula of a page's value: what it is calculated from, or picked from the shown table's row."""
         if cell.name == RATE:
             return self.rate_shown_formula
         if cell.expr is None:
-            columns = [self.table_span(rate, cell.name) for rate in range(len(self.sheets))]
-            return f"INDEX({_choice(columns)},{STEP_SHOWN}+1)"
+            return self._picked(cell)
         return worksheet(cell.expr, lambda ref: self.page_address(ref.name, page))
+
+    def _picked(self, cell: Cell) -> str:
+        """A number of the shown row, of its batch, or of the batch before; 0 before the first."""
+        before = cell.name.removesuffix(naming.before_name(""))
+        name = before if before in self.columns else cell.name
+        columns = _choice([self.table_span(rate, name) for rate in range(len(self.sheets))])
+        several = self.batches.several
+        if name != cell.name:
+            first = BATCH_FIRST if several else f"{STEP_SHOWN}+1"
+            above = f"{BATCH_FIRST}-1" if several else STEP_SHOWN
+            return f"IF({first}=1,0,INDEX({columns},{above}))"
+        row = BATCH_LAST if several and cell.once else f"{STEP_SHOWN}+1"
+        return f"INDEX({columns},{row})"
 
     def page_address(self, name: str, page: str, column: int = PAGE_VALUE) -> str:
         sheet, row = self.page_cells[name]
@@ -267,28 +356,60 @@ class Layout:
         return _choice([one.name for one in self.rates])
 
     def error_formula(self, rate: int, step: int) -> str:
-        return self.table_span(rate, total_error(), step, step + 1)
+        visit = self.batches.stop(step) - 1
+        return self.table_span(rate, self.error, visit, visit + 1)
 
     def rises_formula(self, rate: int) -> str:
-        """How many visits to a sample found a larger error than the visit before."""
-        lag, stop = len(self.spec.samples), self.spec.steps + 1
+        """How often a sample, or batch, was visited again and its error was larger than before."""
+        lag, stop = self.batches.per_epoch, self.batches.steps + 1
         if lag >= stop:  # no sample is visited twice
             return "0"
-        after, before = self.table_span(rate, total_error(), lag), self.table_span(rate, total_error(), 0, stop - lag)
+        if self.batches.several:
+            after, before = self.compare_span(rate, lag), self.compare_span(rate, 0, stop - lag)
+        else:
+            after = self.table_span(rate, total_error(), lag)
+            before = self.table_span(rate, total_error(), 0, stop - lag)
         return f"SUMPRODUCT(1*(SIGN({after}-{before})>0))"  # SIGN: differences below 1e-15 count too
 
     def compare_formula(self, rate: int, name: str, step: int) -> str:
-        return in_sheet(self.sheets[rate], cell_name(self.FIRST_ROW + step, self.columns[name]))
+        visit = self.batches.stop(step) - 1
+        return in_sheet(self.sheets[rate], cell_name(self.FIRST_ROW + visit, self.columns[name]))
+
+    def epoch_formula(self, rate: int, epoch: int) -> str:
+        """The average of the total errors of an epoch's rows."""
+        samples = self.batches.samples
+        return f"AVERAGE({self.table_span(rate, total_error(), epoch * samples, (epoch + 1) * samples)})"
+
+    def batch_formula(self, name: str) -> str:
+        """The first or last row of the batch of the row shown, counted from 1."""
+        samples, size = self.batches.samples, self.batches.size
+        epoch = f"INT({STEP_SHOWN}/{samples})*{samples}"
+        batch = f"INT(MOD({STEP_SHOWN},{samples})/{size})"
+        if name == BATCH_FIRST:
+            return f"{epoch}+{batch}*{size}+1"
+        return f"{epoch}+MIN({samples},({batch}+1)*{size})"
+
+    def statistic_formula(self, name: str) -> str:
+        for one in self.spec.inputs:
+            source = naming.input_source(one)
+            if name == naming.mean_name(one):
+                return f"AVERAGE({source})"
+            if name == naming.deviation_name(one):
+                return f"STDEVP({source})"
+        raise KeyError(name)
 
     def run_formula(self, run: Run, k: int) -> str:
         """The formula, without its `=`, of the k-th cell of a run."""
         if run.kind is Kind.TABLE:
-            cell = self.table[run.name]
-            expr = cell.first if k == 0 and cell.first is not None else cell.expr
-            assert expr is not None
-            return self.table_formula(expr, run.row + k)
+            return self.table_rows.formula(self.table[run.name], self.table_rows.visits(run.name)[k])
+        if run.kind is Kind.DRAWN:
+            return f"{self.drawn[run.name][k]:g}"
         if run.kind is Kind.PAGE:
             return self.page_formula(self.page[run.name], run.sheet)
+        if run.name in self.shown_batch:
+            return self.batch_formula(run.name)
+        if run.name in self.statistics:
+            return self.statistic_formula(run.name)
         if run.rate is None:
             return self.rate_shown_formula if run.name == RATE else STEP_SHOWN
         if run.name == RATE:
@@ -296,6 +417,8 @@ class Layout:
         if run.name == RISES:
             return self.rises_formula(run.rate)
         assert run.step is not None
+        if run.sheet == EPOCHS:
+            return self.epoch_formula(run.rate, k)
         if run.sheet == COMPARE:
             return self.compare_formula(run.rate, run.name, run.step + k)
         return self.error_formula(run.rate, run.step)
@@ -313,6 +436,9 @@ HEADINGS = {
     Role.INPUT: "What the step starts from",
     Role.WEIGHT: "Weights of this step",
     Role.BIAS: "Weights of this step",
+    Role.MASK: "What the step starts from",
+    Role.PART: "Units",
+    Role.UNIT: "Units",
     Role.PRE_ACTIVATION: "Units",
     Role.ACTIVATION: "Units",
     Role.ERROR: "Error",
@@ -321,6 +447,9 @@ HEADINGS = {
     Role.UPSTREAM: "Chain rule, from the error back",
     Role.DELTA: "Chain rule, from the error back",
     Role.GRADIENT: "Gradients",
+    Role.BATCH_ERROR: "Error of the batch",
+    Role.BATCH_GRADIENT: "Gradients of the batch",
+    Role.STATE: "What the optimiser keeps",
     Role.UPDATED: "Updated weights",
     Role.CHANGE: "What the step did to the error",
 }

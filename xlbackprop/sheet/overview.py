@@ -8,10 +8,11 @@ from typing import Any
 
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet import styles
-from xlbackprop.sheet.layout import NETWORK_FILE, OVERVIEW, Input, Layout
+from xlbackprop.sheet.layout import BATCH_FIRST, DRAWN, NETWORK_FILE, OVERVIEW, Input, Layout
 from xlbackprop.sheet.tables import insert_comparisons
+from xlbackprop.sheet.values import input_statistics
 from xlbackprop.sheet.words import BANDS
-from xlbackprop.spec import dumps, total_error
+from xlbackprop.spec import dumps
 
 
 def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
@@ -28,6 +29,10 @@ def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories
     _section(sheet, formats, layout.selectors[0].row - 1, "The step that Forward, Backward and Next forward show")
     for one in layout.selectors:
         _input(sheet, formats, one)
+    for name, row in layout.shown_batch.items():
+        sheet.write_string(row, 0, name.replace("_", " "), formats({"align": "right"}))
+        value = 1 if name == BATCH_FIRST else layout.batches.count(0)
+        sheet.write_formula(row, 1, f"={layout.batch_formula(name)}", formats({}), value)
     insert_comparisons(book, sheet, layout, histories, (layout.chart_row, 0))
     first = layout.parameters[0].row
     _section(sheet, formats, first - 1, "Weights before the first step")
@@ -36,8 +41,9 @@ def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories
     _legend(sheet, formats, layout)
     _samples(sheet, formats, layout)
     step, rate = layout.selectors
-    whole = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": spec.steps}
-    sheet.data_validation(step.row, 1, step.row, 1, {**whole, "error_message": f"A step from 0 to {spec.steps}."})
+    whole = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": layout.batches.visits - 1}
+    message = f"A {step.label} from 0 to {layout.batches.visits - 1}."
+    sheet.data_validation(step.row, 1, step.row, 1, {**whole, "error_message": message})
     whole |= {"minimum": 1, "maximum": len(spec.rates)}
     sheet.data_validation(
         rate.row, 1, rate.row, 1, {**whole, "error_message": f"A whole number, 1 to {len(spec.rates)}."}
@@ -46,9 +52,9 @@ def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories
 
 
 def _rates(sheet: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
-    last = layout.spec.steps
+    last = layout.batches.steps
     _section(sheet, formats, layout.RATES_ROW - 2, "Learning rates, and what each did to the error")
-    headers = ("", "η", f"{total_error()}, step 0", f"{total_error()}, step {last}", "times it rose")
+    headers = ("", "η", f"{layout.error}, step 0", f"{layout.error}, step {last}", "times it rose")
     for column, text in enumerate(headers):
         sheet.write_string(layout.RATES_ROW - 1, column, text, formats({**styles.COLUMN_HEADER, "align": "right"}))
     for rate, (one, history) in enumerate(zip(layout.rates, histories)):
@@ -57,7 +63,7 @@ def _rates(sheet: Any, formats: styles.Formats, layout: Layout, histories: Seque
         for column, step in ((2, 0), (3, last)):
             formula = layout.error_formula(rate, step)
             sheet.write_formula(one.row, column, f"={formula}", plain, _cached(history[step]))
-        rises = float(sum(after > before for before, after in zip(history, history[len(layout.spec.samples) :])))
+        rises = float(sum(after > before for before, after in zip(history, history[layout.batches.per_epoch :])))
         rises = math.nan if any(map(math.isnan, history)) else rises
         sheet.write_formula(one.row, 4, f"={layout.rises_formula(rate)}", plain, _cached(rises))
         positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
@@ -78,7 +84,8 @@ def _legend(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
 
 def _samples(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
     first, count = layout.samples_row, len(layout.spec.samples)
-    _section(sheet, formats, first - 2, "The sample" if count == 1 else f"The {count} samples, in turn", layout.RIGHT)
+    turn = ", in turn" if layout.spec.order is None else f", in the order of {DRAWN}"
+    _section(sheet, formats, first - 2, "The sample" if count == 1 else f"The {count} samples{turn}", layout.RIGHT)
     named = zip(layout.samples, [Role.INPUT] * len(layout.spec.inputs) + [Role.TARGET] * len(layout.spec.targets))
     for p in range(count):
         sheet.write_number(first + p, layout.RIGHT, p + 1, formats(styles.SUBTITLE))
@@ -86,6 +93,13 @@ def _samples(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
         sheet.write_string(first - 1, column[0].column, column[0].label, formats(styles.header(role)))
         for one in column:
             _input_value(sheet, formats, one)
+    for name, (row, place) in layout.statistics.items():
+        k = place - layout.RIGHT - 1
+        statistic = input_statistics([one.value for one in layout.samples[k]])
+        is_mean = row == first + count
+        sheet.write_string(row, layout.RIGHT, "mean" if is_mean else "std", formats(styles.SUBTITLE))
+        value = statistic[0 if is_mean else 1]
+        sheet.write_formula(row, place, f"={layout.statistic_formula(name)}", formats({}), value)
 
 
 def _section(sheet: Any, formats: styles.Formats, row: int, text: str, column: int = 0) -> None:

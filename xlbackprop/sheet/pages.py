@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from xlbackprop.graph import training
-from xlbackprop.graph.optimizers import RATE
 from xlbackprop.graph.program import Cell, Role
 from xlbackprop.sheet import styles
 from xlbackprop.sheet.layout import OVERVIEW, RATE_SHOWN, STEP_SHOWN, Layout
 from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.words import words
+from xlbackprop.spec.names import RATE, before_name
 
 _TITLES = {
     "Forward": "Forward: from the inputs to the error",
@@ -30,11 +29,12 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
     sheet = book.get_worksheet_by_name(page)
     sheet.write_string(0, 0, _TITLES[page], formats(styles.TITLE))
     label = formats({"bold": True, "align": "right"})
-    for column, name, formula in ((1, training.STEP, STEP_SHOWN), (3, RATE, layout.rate_shown_formula)):
+    what = layout.selectors[0].label
+    for column, name, formula in ((1, what, STEP_SHOWN), (3, RATE, layout.rate_shown_formula)):
         sheet.write_string(layout.SHOWN_ROW, column - 1, f"{name} shown:" if column == 1 else f"at {name} =", label)
         shown = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
         sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
-    hint = f"Another step or rate: choose it on {OVERVIEW}, in the yellow cells {STEP_SHOWN} and {RATE_SHOWN}."
+    hint = f"Another {what} or rate: choose it on {OVERVIEW}, in the yellow cells {STEP_SHOWN} and {RATE_SHOWN}."
     sheet.write_string(layout.SHOWN_ROW + 1, 0, hint, formats(styles.SUBTITLE))
     for column, (text, width) in enumerate(zip(_HEADERS, _WIDTHS)):
         sheet.write_string(layout.PAGE_FIRST_ROW - 1, column, text, formats(styles.COLUMN_HEADER))
@@ -58,7 +58,7 @@ def _line(
     sheet.write_string(row, 1, words(cell), formats(styles.TEXT))
     texts = [words(cell)]
     if cell.expr is None:
-        picked = f"from {OVERVIEW}" if cell.name == RATE else f"the row of step {STEP_SHOWN} in its table"
+        picked = f"from {OVERVIEW}" if cell.name == RATE else _origin(cell, layout)
         sheet.write_string(row, 2, picked, grey)
     else:
         texts += [in_symbols(cell.expr), plugged(cell.expr, lambda name: rounded(values[name]))]
@@ -72,3 +72,12 @@ def _line(
     lines = max(math.ceil(len(text) / width) for text, width in zip(texts, _WIDTHS[1:]))
     if lines > 1:
         sheet.set_row(row, lines * _LINE_HEIGHT)
+
+
+def _origin(cell: Cell, layout: Layout) -> str:
+    """In words, where a number that a page does not calculate comes from."""
+    if cell.name.endswith(before_name("")):
+        return "the batch before, 0 at the first" if layout.batches.several else "the row above, 0 in the first"
+    if cell.once and layout.batches.several:
+        return "the last row of the batch in its table"
+    return f"the row of {layout.selectors[0].label} {STEP_SHOWN} in its table"

@@ -6,12 +6,14 @@ a reference. Brackets follow from the worksheet's precedence alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from xlbackprop.graph.expr import Expr, Number, Op, Prev, Ref
+from xlbackprop.graph.expr import Block, Expr, Number, Op, Prev, Ref
 from xlbackprop.graph.ops import ATOM, NEGATION, OPS
+from xlbackprop.sheet.address import column_name
 
-Resolve = Callable[["Ref | Prev"], str]
+Resolve = Callable[["Ref | Prev | Block"], str]
 
 
 def number(value: float) -> str:
@@ -27,8 +29,8 @@ def worksheet(expr: Expr, resolve: Resolve) -> str:
 def in_symbols(expr: Expr) -> str:
     """The expression in the names of its quantities: `(a_o1-t1)·a_o1·(1-a_o1)·a_h1`."""
 
-    def name(ref: Ref | Prev) -> str:
-        return ref.name if isinstance(ref, Ref) else f"{ref.name} above"
+    def name(ref: Ref | Prev | Block) -> str:
+        return ref.name + {Ref: "", Prev: " above", Block: " of the batch"}[type(ref)]
 
     return worksheet(expr, name).replace("*", "·")
 
@@ -41,8 +43,34 @@ def _print(expr: Expr, resolve: Resolve) -> tuple[str, int]:
         case Op(symbol, args):
             row = OPS[symbol]
             texts = []
-            for arg, least in zip(args, row.slots, strict=True):
+            slots = row.slots if len(row.slots) > 1 else row.slots * len(args)
+            for arg, least in zip(args, slots, strict=True):
                 text, precedence = _print(arg, resolve)
                 texts.append(text if precedence >= least else f"({text})")
-            return row.worksheet.format(*texts), row.precedence
+            return row.worksheet.format(*texts, args=",".join(_joined(texts))), row.precedence
     return resolve(expr), ATOM
+
+
+def _joined(texts: list[str]) -> list[str]:
+    """The arguments of a function, neighbouring cells of a row as one range."""
+    result: list[str] = []
+    first = last = ""
+    for text in [*texts, ""]:
+        if last and _next_cell(last) == text:
+            last = text
+            continue
+        if first:
+            result.append(first if first == last else f"{first}:{last}")
+        first = last = text
+    return result
+
+
+def _next_cell(address: str) -> str | None:
+    """The cell right of an address without a sheet or $, None for other texts."""
+    match = re.fullmatch(r"([A-Z]{1,3})([1-9]\d*)", address)
+    if match is None:
+        return None
+    column = 0
+    for letter in match[1]:
+        column = column * 26 + ord(letter) - ord("A") + 1
+    return f"{column_name(column)}{match[2]}"

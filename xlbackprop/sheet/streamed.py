@@ -9,7 +9,7 @@ XML, with each column's formula once (`<f t="shared" ref=...>`) and only values 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -21,14 +21,18 @@ from xlbackprop.sheet.address import cell_name, column_name
 
 @dataclass(frozen=True)
 class StreamedColumn:
-    """A column of the body: its format and its formulas (without `=`) in the first and second row.
+    """A column of the body: its format and, by row counted from 0, its formulas (without `=`).
 
-    The second row's formula is filled down. `first` is None where the first row has it as well.
+    Rows of the same shape have the same formula, filled down. A row whose shape is None has no
+    cell; one whose shape is ALONE has a formula that no other row shares.
     """
 
     format: Format
-    first: str | None
-    down: str
+    formula: Callable[[int], str]
+    shape: Callable[[int], Hashable]
+
+
+ALONE = object()
 
 
 class ExactSheet(Worksheet):  # type: ignore[misc]
@@ -45,6 +49,7 @@ class StreamedSheet(ExactSheet):
     _count = 0
     _columns: Sequence[StreamedColumn] = ()
     _rows: Callable[[], Iterable[Sequence[float]]] = tuple
+    _alike: Callable[[int], Hashable] = bool
 
     def stream(
         self,
@@ -52,12 +57,14 @@ class StreamedSheet(ExactSheet):
         count: int,
         columns: Sequence[StreamedColumn],
         rows: Callable[[], Iterable[Sequence[float]]],
+        alike: Callable[[int], Hashable] = bool,
     ) -> None:
         """Set the body: `count` rows from row `top`, in columns from 0 on.
 
-        `rows` is called once, when the sheet is written; nan stands for an error.
+        `rows` is called once, when the sheet is written; it gives a value for each cell of a row, nan
+        for an error. Rows that are `alike` have cells of the same shapes.
         """
-        self._top, self._count, self._columns, self._rows = top, count, columns, rows
+        self._top, self._count, self._columns, self._rows, self._alike = top, count, columns, rows, alike
         self._check_dimensions(top, 0)
         self._check_dimensions(top + count - 1, len(columns) - 1)
 
@@ -71,29 +78,39 @@ class StreamedSheet(ExactSheet):
 
     def _body(self) -> Iterable[str]:
         styles = [column.format._get_xf_index() for column in self._columns]
-        last = self._top + self._count - 1
-        heads: list[str] = []  # the text before each value, in the first, second and further rows
-        for k in range(min(self._count, 3)):
-            heads.append("".join(self._cell(k, index, style, last) for index, style in enumerate(styles)))
+        shared: dict[tuple[int, Hashable], int] = {}  # the number of each shared formula
+        templates: dict[Hashable, str] = {}
         for k, values in enumerate(self._rows()):
-            row = str(self._top + k + 1)
-            template = heads[min(k, 2)].replace("\0", row)
+            row, kind = str(self._top + k + 1), self._alike(k)
+            template = templates.get(kind)
+            if template is None:
+                known = len(shared)
+                cells = [self._cell(k, index, style, shared) for index, style in enumerate(styles)]
+                template = "".join(cells)
+                alone = any(column.shape(k) is ALONE for column in self._columns)
+                if len(shared) == known and not alone:  # else it says what later rows need not say again
+                    templates[kind] = template
+            template = template.replace("\0", row)
             if math.isfinite(math.fsum(values)):
                 yield f'<row r="{row}">' + template % tuple(values) + "</row>"
             else:
                 yield f'<row r="{row}">' + _with_errors(template, values) + "</row>"
 
-    def _cell(self, k: int, index: int, style: int, last: int) -> str:
+    def _cell(self, k: int, index: int, style: int, shared: dict[tuple[int, Hashable], int]) -> str:
         """The cell of column `index` in the body's k-th row, with %r for its value and NUL for its row."""
         column = self._columns[index]
-        below = column.first is not None  # the shared formula starts in the second row
-        if k == 0 and below:
-            formula = f"<f>{escape(column.first or '')}</f>"
-        elif k == int(below):
-            ref = f"{cell_name(self._top + k, index)}:{cell_name(last, index)}"
-            formula = f'<f t="shared" ref="{ref}" si="{index}">{escape(column.down)}</f>'
+        shape = column.shape(k)
+        if shape is None:
+            return ""
+        number = shared.get((index, shape))
+        if shape is ALONE:
+            formula = f"<f>{escape(column.formula(k))}</f>"
+        elif number is None:
+            number = shared[index, shape] = len(shared)
+            ref = f"{cell_name(self._top + k, index)}:{cell_name(self._top + self._count - 1, index)}"
+            formula = f'<f t="shared" ref="{ref}" si="{number}">{escape(column.formula(k))}</f>'
         else:
-            formula = f'<f t="shared" si="{index}"/>'
+            formula = f'<f t="shared" si="{number}"/>'
         return f'<c r="{column_name(index)}\0" s="{style}">{formula.replace("%", "%%")}<v>%r</v></c>'
 
 

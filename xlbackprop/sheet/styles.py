@@ -22,6 +22,9 @@ HEADER_COLOUR = {
     Role.INPUT: "#F5E9A3",
     Role.WEIGHT: "#B3D4EC",
     Role.BIAS: "#B3D4EC",
+    Role.MASK: "#D9D9D9",
+    Role.PART: "#DDEFE8",
+    Role.UNIT: "#A9DDCB",
     Role.PRE_ACTIVATION: "#C5E8DC",
     Role.ACTIVATION: "#8FD3BA",
     Role.ERROR: "#F2C4AC",
@@ -30,6 +33,9 @@ HEADER_COLOUR = {
     Role.UPSTREAM: "#EBD3E1",
     Role.DELTA: "#E5C0D6",
     Role.GRADIENT: "#D9A5C4",
+    Role.BATCH_ERROR: "#EBA27D",
+    Role.BATCH_GRADIENT: "#D9A5C4",
+    Role.STATE: "#CFC6E4",
     Role.UPDATED: "#B3D4EC",
     Role.CHANGE: "#EBA27D",
 }
@@ -39,10 +45,15 @@ DECIMALS = "0.00000000"
 ANY_SIZE = "General"  # errors and gradients shrink by orders of magnitude; General follows the column's width
 NUMBER_FORMAT = {
     Role.STEP: "0",
+    Role.MASK: "0",
     **dict.fromkeys((Role.RATE, Role.TARGET, Role.INPUT), ANY_SIZE),
-    **dict.fromkeys((Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION), DECIMALS),
+    **dict.fromkeys((Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION, Role.PART, Role.UNIT), DECIMALS),
     **dict.fromkeys(
-        (Role.ERROR, Role.TOTAL_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT, Role.CHANGE), ANY_SIZE
+        (
+            Role.ERROR, Role.TOTAL_ERROR, Role.BATCH_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT,
+            Role.BATCH_GRADIENT, Role.STATE, Role.CHANGE,
+        ),
+        ANY_SIZE,
     ),
 }
 # Where a run diverges, numbers that no longer fit their column go to powers of ten instead of ###.

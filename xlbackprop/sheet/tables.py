@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
-from xlbackprop.graph import training
-from xlbackprop.graph.optimizers import RATE
-from xlbackprop.graph.program import Role
+from xlbackprop.graph.program import Cell, Role
 from xlbackprop.sheet import charts, styles
-from xlbackprop.sheet.layout import COMPARE, OVERVIEW, Layout
+from xlbackprop.sheet.layout import COMPARE, DRAWN, EPOCH, EPOCHS, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
-from xlbackprop.sheet.streamed import StreamedColumn
-from xlbackprop.sheet.values import table_rows
+from xlbackprop.sheet.streamed import ALONE, StreamedColumn
+from xlbackprop.sheet.values import input_statistics, table_rows
 from xlbackprop.sheet.words import BANDS, words
-from xlbackprop.spec import total_error
+from xlbackprop.spec import names as naming
+from xlbackprop.spec.names import RATE, STEP, total_error
 
 NARROW, WIDE = 12, 15  # characters: with eight decimals, and for numbers of any size
 
@@ -26,16 +27,29 @@ def given(layout: Layout, rate: int) -> dict[str, object]:
     values: dict[str, object] = {one.name: one.value for one in layout.parameters}
     for column in layout.samples:
         values[column[0].name] = column[0].value if len(column) == 1 else [one.value for one in column]
-    return {**values, RATE: layout.spec.rates[rate]}
+    if layout.spec.normalize:
+        for name, column in zip(layout.spec.inputs, layout.samples):
+            mean, deviation = input_statistics([one.value for one in column])
+            values |= {naming.mean_name(name): mean, naming.deviation_name(name): deviation}
+    drawn = {naming.drawn_source(name): list(column) for name, column in layout.drawn.items()}
+    return {**values, **drawn, RATE: layout.spec.rates[rate]}
 
 
-def errors(layout: Layout, rate: int) -> array[float]:
-    """E_total after each step at that rate, (steps + 1,)."""
-    column = layout.columns[total_error()]
-    result = array("d")
-    for row in table_rows(layout.table, given(layout, rate), layout.spec.steps):
-        result.append(row[column])
-    return result
+def errors(layout: Layout, rate: int) -> tuple[array[float], array[float]]:
+    """At that rate, the error after each step, (steps + 1,), and the total error of each row, (visits,)."""
+    by_step, by_row = array("d"), array("d")
+    total, column = layout.columns[total_error()], layout.columns[layout.error]
+    for row in table_rows(layout.table, given(layout, rate), layout.batches):
+        by_row.append(row[total])
+        if len(row) > column:  # a batch's error stands in its last row
+            by_step.append(row[column])
+    return by_step, by_row
+
+
+def epoch_errors(layout: Layout, by_row: Sequence[float]) -> array[float]:
+    """The average of the total errors over each epoch."""
+    samples = layout.batches.samples
+    return array("d", (sum(by_row[k * samples : (k + 1) * samples]) / samples for k in range(layout.epochs)))
 
 
 def write_table(
@@ -48,8 +62,12 @@ def write_table(
 ) -> None:
     spec, sheet = layout.spec, book.get_worksheet_by_name(layout.sheets[rate])
     row, column = layout.RATE_CELL
-    sheet.write_string(0, 0, "Training, a row for each step", formats(styles.TITLE))
+    several = layout.batches.several
+    what = "sample of a batch" if several else "step"
+    sheet.write_string(0, 0, f"Training, a row for each {what}", formats(styles.TITLE))
     about = "Each row runs forward, takes the error and its gradients; the next row's weights follow from them."
+    if several:
+        about = "Each row is a sample; the rows of a batch have the same weights, and its last row has what they update."
     sheet.write_string(1, 0, about, formats(styles.SUBTITLE))
     sheet.write_string(row, column - 1, f"{RATE} =", formats({"bold": True, "align": "right"}))
     rate_format = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
@@ -58,9 +76,10 @@ def write_table(
     _headers(sheet, formats, layout)
     sheet.stream(
         layout.FIRST_ROW,
-        spec.steps + 1,
+        layout.batches.visits,
         _columns(formats, layout),
-        lambda: _told(table_rows(layout.table, given(layout, rate), spec.steps), layout, rate, progress),
+        lambda: _told(table_rows(layout.table, given(layout, rate), layout.batches), layout, rate, progress),
+        _alike(layout),
     )
     for column, cell in enumerate(layout.shown):
         any_size = styles.NUMBER_FORMAT[cell.role] == styles.ANY_SIZE and cell.role not in (Role.TARGET, Role.INPUT)
@@ -72,11 +91,13 @@ def write_table(
     sheet.freeze_panes(layout.FIRST_ROW, 1)
     sheet.print_area(0, 0, layout.last_row, len(layout.shown) - 1)
     styles.print_setup(sheet, layout.HEADER_ROW)
-    chart = charts.error_by_step(book, f"Error while training at η = {spec.rates[rate]!r}", spec.steps)
-    charts.add_series(
-        chart, total_error(), layout.table_span(rate, training.STEP), layout.table_span(rate, total_error()),
-        range(spec.steps + 1), history, 0,
-    )  # fmt: skip
+    title = f"Error while training at η = {spec.rates[rate]!r}"
+    chart = charts.error_by_step(book, title, layout.batches.steps, layout.error)
+    steps, shown = layout.table_span(rate, STEP), layout.table_span(rate, layout.error)
+    if several:  # in the table other rows stand between
+        steps = layout.span(COMPARE, layout.COMPARE_HEADER_ROW + 1, 0, layout.batches.steps + 1)
+        shown = layout.compare_span(rate)
+    charts.add_series(chart, layout.error, steps, shown, range(layout.batches.steps + 1), history, 0)
     sheet.insert_chart(1, len(layout.shown) + 1, chart)
 
 
@@ -84,10 +105,10 @@ def _told(
     rows: Iterator[tuple[float, ...]], layout: Layout, rate: int, progress: Callable[[str], None]
 ) -> Iterator[tuple[float, ...]]:
     """The rows, telling every thousandth how far the writing is."""
-    count = layout.spec.steps + 1
-    for step, row in enumerate(rows):
-        if step % 1000 == 0:
-            done = (rate * count + step) / (len(layout.spec.rates) * count)
+    count = layout.batches.visits
+    for k, row in enumerate(rows):
+        if k % 1000 == 0:
+            done = (rate * count + k) / (len(layout.spec.rates) * count)
             progress(f"building, {done:.0%}")
         yield row
 
@@ -107,50 +128,118 @@ def _headers(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
         sheet.write_comment(layout.HEADER_ROW, column, note, {"x_scale": 2, "y_scale": 0.9})
 
 
+def _alike(layout: Layout) -> Callable[[int], Hashable]:
+    """Rows whose cells have the same shapes: all but the first, or those at the same place of an epoch."""
+    batches = layout.batches
+    if not batches.several:
+        return lambda visit: visit > 0
+    return lambda visit: (batches.step_of(visit) > 0, visit % batches.samples, visit > 0)
+
+
 def _columns(formats: styles.Formats, layout: Layout) -> list[StreamedColumn]:
     columns, above = [], None
     for cell in layout.shown:
-        assert cell.expr is not None
-        first = None if cell.first is None else layout.table_formula(cell.first, layout.FIRST_ROW)
-        down = layout.table_formula(cell.expr, layout.FIRST_ROW + (first is not None))
-        columns.append(StreamedColumn(formats(styles.body(cell.role, first=cell.role is not above)), first, down))
+        columns.append(_column(formats(styles.body(cell.role, first=cell.role is not above)), layout, cell))
         above = cell.role
     return columns
 
 
+def _column(format: Any, layout: Layout, cell: Cell) -> StreamedColumn:
+    told = layout.table_rows
+    last = set(told.last_visits) if cell.once and layout.batches.several else None
+
+    def shape(visit: int) -> Hashable:
+        return told.shape(cell, visit) if last is None or visit in last else None
+
+    return StreamedColumn(format, lambda visit: told.formula(cell, visit), shape)
+
+
 def write_compare(book: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
-    spec, sheet = layout.spec, book.get_worksheet_by_name(COMPARE)
-    header, first, steps = layout.COMPARE_HEADER_ROW, layout.COMPARE_HEADER_ROW + 1, spec.steps
-    sheet.write_string(0, 0, "The error at every rate, side by side", formats(styles.TITLE))
-    sheet.write_string(1, 0, f"{total_error()} of each step, from the training tables.", formats(styles.SUBTITLE))
-    sheet.write_string(header, 0, training.STEP, formats(styles.header(Role.STEP)))
-    number_format = {**styles.header(Role.TOTAL_ERROR), "num_format": '"η = "General'}
-    for rate, value in enumerate(spec.rates):
-        sheet.write_formula(header, 1 + rate, f"={layout.rates[rate].name}", formats(number_format), value)
-    shown = [(0, training.STEP, Role.STEP)]
-    shown += [(rate, total_error(), Role.TOTAL_ERROR) for rate in range(len(spec.rates))]
+    sheet, first, steps = book.get_worksheet_by_name(COMPARE), layout.COMPARE_HEADER_ROW + 1, layout.batches.steps
+    about = f"{layout.error} of each step, from the training tables."
+    _rates_side_by_side(sheet, formats, layout, "The error at every rate, side by side", about, STEP)
+    names = [(0, STEP, Role.STEP), *((k, layout.error, Role.TOTAL_ERROR) for k in range(len(layout.rates)))]
     columns = [
-        StreamedColumn(formats(styles.body(role)), None, layout.compare_formula(rate, name, 0))
-        for rate, name, role in shown
+        StreamedColumn(
+            formats(styles.body(role)),
+            partial(layout.compare_formula, rate, name),
+            (lambda _: ALONE) if layout.batches.several else bool,
+        )
+        for rate, name, role in names
     ]
     sheet.stream(first, steps + 1, columns, lambda: zip(map(float, range(steps + 1)), *histories))
-    sheet.set_column(0, 0, 7)
-    sheet.set_column(1, len(spec.rates), WIDE)
-    sheet.freeze_panes(first, 1)
-    styles.print_setup(sheet, header)
+    right = len(layout.rates) + 2
     insert_comparisons(
-        book, sheet, layout, histories, (header, len(spec.rates) + 2), (header + 18, len(spec.rates) + 2)
+        book, sheet, layout, histories, (layout.COMPARE_HEADER_ROW, right), (layout.COMPARE_HEADER_ROW + 18, right)
     )
+
+
+def _rates_side_by_side(
+    sheet: Any, formats: styles.Formats, layout: Layout, title: str, about: str, counted: str
+) -> None:
+    """The head of a sheet with a column for each rate."""
+    header = layout.COMPARE_HEADER_ROW
+    sheet.write_string(0, 0, title, formats(styles.TITLE))
+    sheet.write_string(1, 0, about, formats(styles.SUBTITLE))
+    sheet.write_string(header, 0, counted, formats(styles.header(Role.STEP)))
+    number_format = {**styles.header(Role.TOTAL_ERROR), "num_format": '"η = "General'}
+    for rate, value in enumerate(layout.spec.rates):
+        sheet.write_formula(header, 1 + rate, f"={layout.rates[rate].name}", formats(number_format), value)
+    sheet.set_column(0, 0, 7)
+    sheet.set_column(1, len(layout.rates), WIDE)
+    sheet.freeze_panes(header + 1, 1)
+    styles.print_setup(sheet, header)
+
+
+def write_epochs(book: Any, formats: styles.Formats, layout: Layout, by_epoch: Sequence[Sequence[float]]) -> None:
+    """The average loss over all samples, epoch by epoch."""
+    sheet, header = book.get_worksheet_by_name(EPOCHS), layout.COMPARE_HEADER_ROW
+    about = f"The average of {total_error()} over the {layout.batches.samples} samples of each pass through all of them."
+    _rates_side_by_side(sheet, formats, layout, "Average loss over the set, by epoch", about, EPOCH)
+    plain, counted = formats(styles.body(Role.TOTAL_ERROR)), formats(styles.body(Role.STEP))
+    for epoch in range(layout.epochs):
+        sheet.write_number(header + 1 + epoch, 0, epoch, counted)
+        for rate, values in enumerate(by_epoch):
+            value = "#NUM!" if math.isnan(values[epoch]) else values[epoch]
+            sheet.write_formula(
+                header + 1 + epoch, 1 + rate, f"={layout.epoch_formula(rate, epoch)}", plain, value
+            )
+    chart = charts.error_by_step(book, "Average loss by epoch", layout.epochs - 1, "average loss", axis=EPOCH, legend=True)
+    for rate, values in enumerate(by_epoch):
+        charts.add_series(
+            chart, f"={layout.at(EPOCHS, header, 1 + rate)}", layout.span(EPOCHS, header + 1, 0, layout.epochs),
+            layout.span(EPOCHS, header + 1, 1 + rate, layout.epochs), range(layout.epochs), values, rate,
+        )  # fmt: skip
+    sheet.insert_chart(header, len(layout.rates) + 2, chart)
+
+
+def write_drawn(book: Any, formats: styles.Formats, layout: Layout) -> None:
+    """What was drawn at random, a row for each row of the training tables."""
+    sheet, header = book.get_worksheet_by_name(DRAWN), layout.COMPARE_HEADER_ROW
+    sheet.write_string(0, 0, "Drawn at random, once, when this workbook was made", formats(styles.TITLE))
+    about = "The sample of each row and what dropout lets through, from the seeds of the network file."
+    sheet.write_string(1, 0, about, formats(styles.SUBTITLE))
+    sheet.write_string(header, 0, "row", formats(styles.header(Role.STEP)))
+    for k in range(layout.batches.visits):
+        sheet.write_number(header + 1 + k, 0, k, formats(styles.SUBTITLE))
+    for column, (name, values) in enumerate(layout.drawn.items(), start=1):
+        role = Role.STEP if name == naming.SAMPLE else Role.MASK
+        sheet.write_string(header, column, name, formats(styles.header(role)))
+        for k, value in enumerate(values):
+            sheet.write_number(header + 1 + k, column, value, formats(styles.body(role)))
+    sheet.set_column(1, len(layout.drawn), NARROW)
+    sheet.freeze_panes(header + 1, 1)
+    styles.print_setup(sheet, header)
 
 
 def insert_comparisons(
     book: Any, sheet: Any, layout: Layout, histories: Sequence[Sequence[float]], *places: tuple[int, int]
 ) -> None:
     """The chart of all rates at the first place, the same with a logarithmic axis at the second, if any."""
-    header, first, count = layout.COMPARE_HEADER_ROW, layout.COMPARE_HEADER_ROW + 1, layout.spec.steps + 1
+    header, first, count = layout.COMPARE_HEADER_ROW, layout.COMPARE_HEADER_ROW + 1, layout.batches.steps + 1
     for place, log in zip(places, (False, True)):
         title = "Error at each learning rate" + (", logarithmic" if log else "")
-        chart = charts.error_by_step(book, title, layout.spec.steps, log=log, legend=True)
+        chart = charts.error_by_step(book, title, layout.batches.steps, layout.error, log=log, legend=True)
         if sheet.get_name() == OVERVIEW:
             chart.set_size({"width": 570, "height": 320})  # the legend of colours stands beside it
         for rate, history in enumerate(histories):

@@ -11,15 +11,21 @@ _WORDS = {
     Role.INPUT: "input of the network",
     Role.WEIGHT: "weight {note}",
     Role.BIAS: "bias {note}",
-    Role.PRE_ACTIVATION: "pre-activation: the weighted sum into the unit",
+    Role.PRE_ACTIVATION: "pre-activation: {note}",
     Role.ACTIVATION: "activation: the {note} of the pre-activation",
+    Role.MASK: "dropout mask: 1 hands on, 0 drops",
+    Role.PART: "{note}",
+    Role.UNIT: "{note}",
     Role.ERROR: "error {note}",
-    Role.TOTAL_ERROR: "total error: the sum over the outputs",
+    Role.TOTAL_ERROR: "total error: the {note} over the outputs",
+    Role.BATCH_ERROR: "error of the batch: the {note}",
+    Role.BATCH_GRADIENT: "gradient of the batch: the {note}",
+    Role.STATE: "{note}",
     Role.LOCAL: "how much {top} moves with {bottom}",
     Role.UPSTREAM: "gradient of the error by {bottom}, over all its paths",
     Role.DELTA: "delta: gradient of the error by the pre-activation {unit}",
     Role.GRADIENT: "gradient of the error by {bottom} ({note})",
-    Role.UPDATED: "{name} minus η times its gradient",
+    Role.UPDATED: "{name} after the update",
     Role.CHANGE: "the error after the update minus the error before",
 }
 
@@ -29,18 +35,27 @@ BANDS = {
     Role.INPUT: "inputs",
     Role.WEIGHT: "weights",
     Role.BIAS: "biases",
+    Role.MASK: "dropout masks",
+    Role.PART: "on the way",
+    Role.UNIT: "units",
     Role.PRE_ACTIVATION: "pre-activations",
     Role.ACTIVATION: "activations",
     Role.ERROR: "errors",
     Role.TOTAL_ERROR: "total error",
+    Role.UPSTREAM: "adjoints ∂E/∂x",
     Role.DELTA: "deltas ∂E/∂z",
     Role.GRADIENT: "gradients ∂E/∂w",
+    Role.BATCH_ERROR: "error of the batch",
+    Role.BATCH_GRADIENT: "gradients of the batch",
+    Role.STATE: "what the optimiser keeps",
     Role.UPDATED: "updated weights",
 }
 
 
 def words(cell: Cell) -> str:
     top, _, bottom = (part.removeprefix("∂") for part in cell.name.partition("/"))
+    if cell.role is Role.UPSTREAM and cell.note:
+        return f"mean over the batch of the gradient by {bottom}"
     text = _WORDS[cell.role].format(
         name=cell.name.rstrip("⁺"),
         note=cell.note,

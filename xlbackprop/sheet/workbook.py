@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.format import Format
 
 from xlbackprop import files
-from xlbackprop.graph.optimizers import RATE
 from xlbackprop.sheet import overview, pages, styles, tables
 from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
 from xlbackprop.spec import Spec
+from xlbackprop.spec.names import RATE
 
 Progress = Callable[[str], None]  # takes the phase, in words
 _EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
@@ -40,11 +41,12 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
     book.set_properties({"title": spec.title, "comments": "Made by xlbackprop", "created": _EPOCH})
     formats = _formats(book)
     streamed = {COMPARE, *layout.sheets}
-    for name in (OVERVIEW, *PAGES, *layout.sheets, COMPARE, NETWORK_FILE):
+    for name in layout.all_sheets:
         book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
     for name, range_ in layout.defined_names():
         book.define_name(name, f"={range_}")
-    histories = [tables.errors(layout, rate) for rate in range(len(spec.rates))]
+    told = [tables.errors(layout, rate) for rate in range(len(spec.rates))]
+    histories = [by_step for by_step, _ in told]
     shown = _shown_values(layout)
     overview.write_overview(book, formats, layout, histories)
     for page in PAGES:
@@ -52,15 +54,24 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
     for rate, history in enumerate(histories):
         tables.write_table(book, formats, layout, rate, history, progress)
     tables.write_compare(book, formats, layout, histories)
+    if layout.epochs:
+        tables.write_epochs(book, formats, layout, [tables.epoch_errors(layout, by_row) for _, by_row in told])
+    if layout.drawn:
+        tables.write_drawn(book, formats, layout)
     overview.write_network_file(book, formats, layout)
     book.close()
 
 
 def _shown_values(layout: Layout) -> dict[str, float]:
-    """The values on the pages: those of the step and rate that a new workbook shows."""
-    first = next(table_rows(layout.table, tables.given(layout, 0), 0))
-    picked = {name: first[column] for name, column in layout.columns.items() if layout.page[name].expr is None}
-    return page_values(layout.page, {RATE: layout.spec.rates[0], **picked})
+    """The values on the pages: those of the row and rate that a new workbook shows, the first of each."""
+    first_batch = list(islice(table_rows(layout.table, tables.given(layout, 0), layout.batches), layout.batches.count(0)))
+    picked = {RATE: layout.spec.rates[0]}
+    for cell in layout.page:
+        if cell.expr is None and cell.name != RATE:
+            column = layout.columns.get(cell.name)  # what was before the first batch is 0
+            row = first_batch[-1 if cell.once else 0]
+            picked[cell.name] = 0.0 if column is None else row[column]
+    return page_values(layout.page, picked)
 
 
 def _formats(book: Any) -> styles.Formats:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from xlbackprop import files
 from xlbackprop.sheet.styles import LINE_COLOURS
-from xlbackprop.spec import Spec, gradient_name, total_error
+from xlbackprop.spec import Spec
+from xlbackprop.spec.names import batch_error, gradient_name, total_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
     from xlbackprop.reference.run import train
 
     numbers = train(spec).values
-    errors = numbers[total_error()].tolist()
+    errors = numbers[error_plotted(spec)].tolist()
     folder = Path(folder)
     paths = [_save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
     for k, rate in enumerate(spec.rates):
@@ -41,6 +42,11 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
                 figure = _quantities(spec, rate, what, {name: numbers[name][k].tolist() for name in names})
                 paths.append(_save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
     return paths
+
+
+def error_plotted(spec: Spec) -> str:
+    """The total error, or that of the batch where batches have several samples."""
+    return batch_error() if spec.batches.several else total_error()
 
 
 def diverged(errors: Series) -> int | None:
@@ -57,8 +63,8 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
             axes.plot(
                 _drawable(series), label=label, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2
             )
-    _error_axes(linear, errors, log=False)
-    _error_axes(log, errors, log=True)
+    _error_axes(linear, errors, error_plotted(spec), log=False)
+    _error_axes(log, errors, error_plotted(spec), log=True)
     linear.set_title("linear")
     log.set_title("logarithmic")
     log.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -69,7 +75,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
 def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
     figure, (axes,) = _figure(7, 4.2, 1)
     axes.plot(_drawable(errors), color=LINE_COLOURS[0], linewidth=2)
-    _error_axes(axes, [errors], log=False)
+    _error_axes(axes, [errors], error_plotted(spec), log=False)
     axes.set_title(f"{spec.title}: η = {rate:g}")
     if (step := diverged(errors)) is not None:
         axes.annotate(
@@ -77,7 +83,7 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
         )
     else:
         start, end = errors[0], errors[-1]
-        text = f"{start:.6g} → {end:.6g} after {spec.steps} steps"
+        text = f"{start:.6g} → {end:.6g} after {spec.updates} steps"
         axes.annotate(text, (0.97, 0.95), xycoords="axes fraction", ha="right", va="top")
     return figure
 
@@ -118,9 +124,9 @@ def _figure(width: float, height: float, panels: int, *, right: float = 0.25) ->
     return figure, panel
 
 
-def _error_axes(axes: Any, errors: Sequence[Series], *, log: bool) -> None:
+def _error_axes(axes: Any, errors: Sequence[Series], label: str, *, log: bool) -> None:
     axes.set_xlabel("step (updates of the weights)")
-    axes.set_ylabel(total_error())
+    axes.set_ylabel(label)
     finite = [error for series in errors for error in _drawable(series) if math.isfinite(error)]
     if log and any(error > 0 for error in finite):
         axes.set_yscale("log")

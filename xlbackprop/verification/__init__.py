@@ -58,7 +58,7 @@ def verify(
     ledger.compare_texts(book, present, recalculated)
     witnessed = ledger.complex_step(present)
     ledger.typed_cells(book, present)
-    errors = present.tables[total_error()]
+    errors = present.tables[book.layout.error]
     del present  # a long training fills memory twice otherwise
     progress("comparing with other inputs")
     ledger.compare_with_other_inputs(book, recalculated, calculator)
@@ -95,13 +95,13 @@ class _Ledger:
             self.rounding += int(rounding.sum())
             if relative.max() > self.worst.relative:
                 top = int(relative.argmax())
-                self.worst = Worst(float(relative[top]), run.sheet, cell_name(run.row + top, run.column), run.name)
+                self.worst = Worst(float(relative[top]), run.sheet, cell_name(run.rows[top], run.column), run.name)
             wrong, root = ~agrees(found, trained), ~agrees(found, implied)
             for k in np.flatnonzero(wrong | root):
                 expected = implied if root[k] else trained
                 self._add(
                     Mismatch(
-                        run.sheet, run.row + int(k), run.column, run.name,
+                        run.sheet, run.rows[k], run.column, run.name,
                         kind if root[k] else "inherited", float(found[k]), float(expected.values[k]),
                     )
                 )  # fmt: skip
@@ -125,26 +125,25 @@ class _Ledger:
 
     def complex_step(self, comparison: Comparison) -> int:
         """Every gradient once more, from the forward pass alone; how many were looked at."""
-        spec, tables = comparison.spec, comparison.tables
-        stride = 1 + tables[total_error()].size * len(spec.trained) // MOST_WITNESSED
-        names = (*spec.inputs, *spec.targets, *(name for name, _, _ in spec.parameters()))
-        shape = (len(spec.rates), -1)
-        derivatives = complex_step.gradients(spec, {name: tables[name][:, ::stride].reshape(-1) for name in names})
+        spec, tables, batches = comparison.spec, comparison.tables, comparison.spec.batches
+        passes = batches.size if spec.couples else 1
+        stride = 1 + tables[total_error()].size * len(spec.differentiated) * passes // MOST_WITNESSED
+        steps = np.arange(0, batches.steps + 1, stride)
+        names = (*spec.inputs, *spec.targets, *spec.initial, *spec.drawn)
+        derivatives = complex_step.gradients(spec, {name: tables[name] for name in names}, steps)
         witnessed = 0
         for run, found in comparison.found.items():
             if run.kind is Kind.TABLE and run.name in derivatives:
-                cells = found[::stride]
-                noise = comparison.from_weights.noise[run.name][run.rate, ::stride]
-                derivative = Cells(derivatives[run.name].reshape(shape)[run.rate], noise)
+                derivative = derivatives[run.name][run.rate]
+                cells = Cells(derivative, comparison.from_weights.noise[run.name][run.rate])
                 # Next to an overflow the sheet, or the witness, has no number to compare.
-                known = np.isfinite(derivative.values)
-                known &= np.isfinite(comparison.implied.values[run.name][run.rate, ::stride])
+                known = np.isfinite(derivative) & np.isfinite(comparison.implied.values[run.name][run.rate])
                 witnessed += int(known.sum())
-                for k in np.flatnonzero(~agrees(cells, derivative, complex_step.FLOOR) & known):
+                for k in np.flatnonzero(~agrees(found, cells, complex_step.FLOOR) & known):
                     self._add(
                         Mismatch(
-                            run.sheet, run.row + int(k) * stride, run.column, run.name,
-                            "wrong-gradient", float(cells[k]), float(derivative.values[k]),
+                            run.sheet, run.rows[k], run.column, run.name,
+                            "wrong-gradient", float(found[k]), float(derivative[k]),
                         )
                     )  # fmt: skip
         return witnessed
@@ -156,9 +155,9 @@ class _Ledger:
             return
         for run, found, _, implied in comparison:
             for k in range(run.count):
-                if (run.sheet, run.row + k, run.column) in typed:
+                if (run.sheet, run.rows[k], run.column) in typed:
                     values = float(found[k]), float(implied.values[k])
-                    self._add(Mismatch(run.sheet, run.row + k, run.column, run.name, "typed-constant", *values))
+                    self._add(Mismatch(run.sheet, run.rows[k], run.column, run.name, "typed-constant", *values))
         for cell in text_cells(book.layout):
             if (cell.sheet, cell.row, cell.column) in typed:
                 text = cell.text(_short_texts(comparison).__getitem__)

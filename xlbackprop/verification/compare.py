@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,9 +17,12 @@ import numpy as np
 from xlbackprop.engine import Engine, Recalculated
 from xlbackprop.reference import run as reference
 from xlbackprop.reference.functions import Array
-from xlbackprop.reference.run import RATE, SAMPLE, STEP, Numbers, Options
-from xlbackprop.sheet.layout import RISES, Kind, Run
-from xlbackprop.spec import Spec, total_error
+from xlbackprop.reference.run import Numbers
+from xlbackprop.reference.told import Calculator
+from xlbackprop.sheet.layout import BATCH_FIRST, BATCH_LAST, EPOCH_ERROR, RISES, Kind, Run
+from xlbackprop.spec import Spec
+from xlbackprop.spec import names as naming
+from xlbackprop.spec.names import RATE, SAMPLE, STEP, VISIT, total_error
 from xlbackprop.verification.read import Workbook, numbers
 
 RELATIVE = 1e-12  # what two honest calculators may differ by, of the larger number
@@ -43,9 +46,9 @@ class Comparison:
     ) -> None:
         self.layout, self.spec, self.shown = workbook.layout, spec, shown
         # LibreOffice rounds differences too, not only what it keeps, so a whole training has this rounding.
-        self._options: Options = {"epsilon": engine.epsilon, "exp_overflows": engine.exp_overflows}
+        self._calculator = Calculator(engine.epsilon, engine.exp_overflows, engine.erf_error)
         self.found: dict[Run, Array] = {run: numbers(recalculated, run) for run in self.layout.runs()}
-        self.trained: Numbers = reference.train(spec, **self._options)
+        self.trained: Numbers = reference.train(spec, self._calculator)
 
     def __iter__(self) -> Iterator[tuple[Run, Array, Cells, Cells]]:
         """Each run with what it holds, and what it should by the whole training and by its own row."""
@@ -54,67 +57,114 @@ class Comparison:
 
     @cached_property
     def tables(self) -> dict[str, Array]:
-        """The cells of the training tables, each quantity (n_rates, steps + 1), the rate included."""
+        """The cells of the training tables, each quantity (n_rates, cells), the rate included."""
         columns: dict[str, list[Array]] = {}
         for run, values in self.found.items():
             if run.kind is Kind.TABLE:
                 columns.setdefault(run.name, []).append(values)
             elif run.name == RATE and run.sheet in self.layout.sheets:
-                columns.setdefault(RATE, []).append(np.repeat(values, self.spec.steps + 1))
+                columns.setdefault(RATE, []).append(np.repeat(values, self.spec.batches.visits))
         return {name: np.stack(parts) for name, parts in columns.items()}
 
     @cached_property
     def implied(self) -> Numbers:
-        return reference.implied(self.spec, self.tables, **self._options)
+        return reference.implied(self.spec, self.tables, self._calculator)
 
     @cached_property
     def from_weights(self) -> Numbers:
         """What the rows must be by their rate, sample and weights alone, with the noise of that longer way."""
         spec = self.spec
-        rests = {RATE, STEP, SAMPLE, *spec.inputs, *spec.targets, *(name for name, _, _ in spec.parameters())}
-        return reference.implied(spec, {k: v for k, v in self.tables.items() if k in rests}, **self._options)
+        rests = {RATE, STEP, VISIT, SAMPLE, *spec.inputs, *spec.targets, *spec.initial, *spec.drawn}
+        observed = {name: values for name, values in self.tables.items() if name in rests}
+        return reference.implied(spec, observed, self._calculator)
 
     @cached_property
     def page(self) -> Numbers:
         """The pages by the whole training: calculated from its row, with at least the noise of that row."""
-        picked = [cell.name for cell in self.layout.page if cell.expr is None and cell.name != RATE]
-        start = {name: float(self.trained.values[name][self.shown]) for name in picked}
-        noise = {name: float(self.trained.noise[name][self.shown]) for name in picked}
+        start, noise = self._picked(self.trained)
         relative = [noise[name] / abs(value) for name, value in start.items() if value and math.isfinite(noise[name])]
-        start[RATE], noise[RATE] = self.spec.rates[self.shown[0]], 0.0
-        options: Options = {**self._options, "epsilon": max([self._options["epsilon"], *relative])}
-        return _with(reference.page(self.spec, start, **options), start, noise)
+        calculator = replace(self._calculator, epsilon=max([self._calculator.epsilon, *relative]))
+        return _with(reference.page(self.spec, start, calculator), start, noise)
 
     @cached_property
     def page_implied(self) -> Numbers:
         """The pages by their own lines; what they pick, by the table's row."""
         cells = {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
-        picked = [cell.name for cell in self.layout.page if cell.expr is None]
-        start = {name: float(self.tables[name][self.shown]) for name in picked}
-        start[RATE] = self.spec.rates[self.shown[0]]
-        noise = {name: abs(value) * self._options["epsilon"] for name, value in start.items()}
-        return _with(reference.page(self.spec, cells, **self._options), start, noise)
+        start, _ = self._picked(Numbers(self.tables, {}))
+        noise = {name: abs(value) * self._calculator.epsilon for name, value in start.items()}
+        return _with(reference.page(self.spec, cells, self._calculator, by_factors=True), start, noise)
+
+    def _picked(self, numbers: Numbers) -> tuple[dict[str, float], dict[str, float]]:
+        """What the pages pick from the tables' numbers, and its noise."""
+        rate, visit = self.shown
+        step = self.spec.batches.step_of(visit)
+        values, noise = {RATE: self.spec.rates[rate]}, {RATE: 0.0}
+        for cell in self.layout.page:
+            if cell.expr is not None or cell.name == RATE:
+                continue
+            name, at = cell.name, step if cell.once else visit
+            if name not in numbers.values:  # of the step before
+                name, at = cell.name.removesuffix(naming.before_name("")), step - 1
+            values[cell.name] = float(numbers.values[name][rate, at]) if at >= 0 else 0.0
+            noise[cell.name] = float(numbers.noise[name][rate, at]) if at >= 0 and name in numbers.noise else 0.0
+        return values, noise
 
     def expected(self, run: Run) -> tuple[Cells, Cells]:
         """By the whole training, and as implied."""
         if run.kind is Kind.PAGE:
             return _cells(self.page, run.name, ()), _cells(self.page_implied, run.name, ())
         if run.name == RATE or run.rate is None:
-            rate = self.shown[0] if run.rate is None else run.rate
-            value = float(self.shown[1]) if run.name == STEP else self.spec.rates[rate]
-            copied = Cells(np.array([value]), np.array([abs(value) * self._options["epsilon"]]))
+            copied = self._copied(run)
             return copied, copied
-        table = Numbers({total_error(): self.tables[total_error()]}, self.implied.noise)
+        error, steps = self.layout.error, self.spec.batches.steps + 1
+        table = Numbers({name: self.tables[name] for name in (error, total_error())}, self.implied.noise)
         if run.name == RISES:
-            lag = len(self.spec.samples)
-            return _rises(self.trained, run.rate, lag), _rises(table, run.rate, lag)
+            lag = self.spec.batches.per_epoch
+            return _rises(self.trained, error, run.rate, lag), _rises(table, error, run.rate, lag)
+        if run.name == EPOCH_ERROR:
+            return self._epochs(self.trained, run), self._epochs(table, run)
         assert run.step is not None
         place = (run.rate, slice(run.step, run.step + run.count))
-        trained = _cells(self.trained, run.name, place)
         if run.kind is Kind.TABLE:
-            return trained, _cells(self.implied, run.name, place)
-        shown = self.tables[run.name][place]
-        return trained, Cells(shown, np.abs(shown) * self._options["epsilon"])
+            return _cells(self.trained, run.name, place), _cells(self.implied, run.name, place)
+        if run.name == STEP and self.spec.batches.several:
+            counted = Cells(np.arange(float(steps)), np.zeros(steps))
+            return counted, _copy(self.tables[STEP][0][list(self.layout.table_rows.last_visits)], self._calculator)
+        return _cells(self.trained, run.name, place), _copy(self.tables[run.name][place], self._calculator)
+
+    def _copied(self, run: Run) -> Cells:
+        """What is neither in a table nor on a page: copies of inputs, and what follows from inputs alone."""
+        spec, (rate, visit) = self.spec, self.shown
+        start = spec.batches.start(spec.batches.step_of(visit))
+        if run.kind is Kind.DRAWN:
+            values = np.array(self.layout.drawn[run.name])
+        elif run.name == RATE:
+            values = np.array([spec.rates[rate if run.rate is None else run.rate]])
+        elif run.name in self.layout.statistics:
+            means, deviations = reference.input_statistics(spec)
+            found = {naming.mean_name(name): value for name, value in zip(spec.inputs, means)}
+            found |= {naming.deviation_name(name): value for name, value in zip(spec.inputs, deviations)}
+            largest = max(abs(x) for sample in spec.samples for x in sample.inputs)
+            return Cells(np.array([found[run.name]]), np.array([16 * largest * self._calculator.epsilon]))
+        else:
+            stop = start + spec.batches.count(spec.batches.step_of(visit))
+            values = np.array([float({BATCH_FIRST: start + 1, BATCH_LAST: stop}.get(run.name, visit))])
+        return _copy(values, self._calculator)
+
+    def _epochs(self, numbers: Numbers, run: Run) -> Cells:
+        """The average of the total errors of each epoch."""
+        samples = self.spec.batches.samples
+
+        def rows(values: Array) -> Array:
+            return values[run.rate, : self.layout.epochs * samples].reshape(-1, samples)
+
+        errors = rows(numbers.values[total_error()])
+        rounding = samples * self._calculator.epsilon * np.abs(errors).mean(axis=1)
+        return Cells(errors.mean(axis=1), rows(numbers.noise[total_error()]).max(axis=1) + rounding)
+
+
+def _copy(values: Array, calculator: Calculator) -> Cells:
+    return Cells(values, np.abs(values) * calculator.epsilon)
 
 
 def agrees(found: Array, expected: Cells, floor: float = FLOOR) -> Array:
@@ -151,9 +201,9 @@ def _with(numbers: Numbers, values: dict[str, float], noise: dict[str, float]) -
     return Numbers({**numbers.values, **arrays(values)}, {**numbers.noise, **arrays(noise)})
 
 
-def _rises(numbers: Numbers, rate: int, lag: int) -> Cells:
+def _rises(numbers: Numbers, error: str, rate: int, lag: int) -> Cells:
     """How many visits to a sample found a larger error; a change no larger than rounding may count or not."""
-    errors, noise = numbers.values[total_error()][rate], numbers.noise[total_error()][rate]
+    errors, noise = numbers.values[error][rate], numbers.noise[error][rate]
     if lag >= len(errors):
         return Cells(np.zeros(1), np.zeros(1))
     if not np.isfinite(errors).all():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from xlbackprop.engine.package import CELL, opened, sheet_parts
 from xlbackprop.sheet.address import cell_name
+from xlbackprop.sheet.layout import Kind
 from xlbackprop.verification.read import Workbook
 from xlbackprop.verification.report import Mismatch, Report
 from xlbackprop.verification.texts import text_cells
@@ -24,7 +25,8 @@ def typed_cells(workbook: Workbook) -> list[Place]:
     """
     written: Counter[str] = Counter()
     for run in workbook.layout.runs():
-        written[run.sheet] += run.count
+        if run.kind is not Kind.DRAWN:
+            written[run.sheet] += run.count
     for line in text_cells(workbook.layout):
         written[line.sheet] += 1
     result: list[Place] = []
@@ -42,7 +44,10 @@ def typed_cells(workbook: Workbook) -> list[Place]:
 def _without_formula(workbook: Workbook, sheet: str, xml: bytes) -> list[Place]:
     live = {match[1].decode() for match in CELL.finditer(xml) if match[2] and _FORMULA.search(match[2])}
     places = [
-        (run.row + k, run.column) for run in workbook.layout.runs() if run.sheet == sheet for k in range(run.count)
+        (run.rows[k], run.column)
+        for run in workbook.layout.runs()
+        if run.sheet == sheet and run.kind is not Kind.DRAWN
+        for k in range(run.count)
     ]
     places += [(line.row, line.column) for line in text_cells(workbook.layout) if line.sheet == sheet]
     return [(sheet, row, column) for row, column in places if cell_name(row, column) not in live]
@@ -58,7 +63,7 @@ def with_formulas(report: Report, workbook: Workbook) -> Report:
     roots = {(one.sheet, one.row, one.column) for one in report.roots}
     for run in layout.runs():
         for k in range(run.count):
-            if (place := (run.sheet, run.row + k, run.column)) in roots:
+            if (place := (run.sheet, run.rows[k], run.column)) in roots:
                 right[place] = layout.run_formula(run, k)
 
     def complete(one: Mismatch) -> Mismatch:

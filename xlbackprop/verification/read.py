@@ -30,24 +30,17 @@ class Workbook:
         self.inputs = {one: self._number(recalculated, one) for one in self.layout.inputs()}
         self.spec = self.spec_with(self.inputs)
         step, rate = (self.inputs[one] for one in self.layout.selectors)
-        self.step_shown = self._choice(self.layout.selectors[0], step, 0, written.steps)
+        self.step_shown = self._choice(self.layout.selectors[0], step, 0, written.batches.visits - 1)
         self.rate_shown = self._choice(self.layout.selectors[1], rate, 1, len(written.rates)) - 1
 
     def spec_with(self, inputs: Mapping[Input, float]) -> Spec:
         """The spec with these numbers for its inputs."""
         layout, spec = self.layout, self.layout.spec
-        parameters = {name: inputs[one] for one, (name, _, _) in zip(layout.parameters, spec.parameters())}
-        layers = []
-        for layer in spec.layers:
-            biases = tuple(parameters[name] for name in layer.bias_names)
-            bias = None if layer.bias is None else biases if isinstance(layer.bias, tuple) else biases[0]
-            weights = tuple(tuple(parameters[name] for name in row) for row in layer.weight_names)
-            layers.append(msgspec.structs.replace(layer, weights=weights, bias=bias))
+        parameters = {name: inputs[one] for one, name in zip(layout.parameters, spec.initial)}
         n_in = len(spec.inputs)
         rows = [tuple(inputs[column[p]] for column in layout.samples) for p in range(len(spec.samples))]
         return msgspec.structs.replace(
-            spec,
-            layers=tuple(layers),
+            spec.with_parameters(parameters),
             samples=tuple(Sample(row[:n_in], row[n_in:]) for row in rows),
             rates=tuple(inputs[one] for one in layout.rates),
         )
@@ -118,7 +111,10 @@ class Workbook:
 
 def numbers(recalculated: Recalculated, run: Run) -> Array:
     """The run's values, (count,); nan for an error, a blank or text."""
-    values = recalculated.column(run.sheet, run.row, run.column, run.count)
+    offsets = run.offsets
+    values = recalculated.column(run.sheet, run.row, run.column, run.count if offsets is None else offsets[-1] + 1)
+    if offsets is not None:
+        values = [values[offset] for offset in offsets]
     if all(value.__class__ is float for value in values):  # nearly always
         return np.array(values)
     return np.array([float(value) if isinstance(value, (int, float)) else math.nan for value in values])

@@ -71,7 +71,7 @@ class Report:
     rounding: int  # of them, those that rounding alone may move by more than 1e-12: small differences of larger numbers
     worst: Worst
     witnessed: int  # gradients that the complex step confirmed or denied
-    errors: Array  # E_total as the workbook has it, (n_rates, steps + 1); nan after a divergence
+    errors: Array  # by step, as the workbook has it, (n_rates, steps + 1); nan after a divergence
     mismatches: list[Mismatch] = field(default_factory=list)
 
     @property
@@ -120,7 +120,7 @@ class Report:
                     "verdict": "wrong" if sheet in wrong else "correct",
                     "network": self.spec.summary,
                     "learning_rate": rate,
-                    "cells": len(self.layout.columns) * (self.spec.steps + 1),
+                    "cells": sum(len(self.layout.table_rows.visits(name)) for name in self.layout.columns),
                 }
                 for sheet, rate in zip(self.layout.sheets, self.spec.rates)
             ],

@@ -1,0 +1,98 @@
+"""The single factors of the chain rule, ∂made/∂argument of each stage, by the complex step: no rule of derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from xlbackprop.reference.functions import Array
+from xlbackprop.reference.told import Stage
+from xlbackprop.spec import Spec
+from xlbackprop.spec.names import local_name, over_batch, total_error
+
+H = 1e-200
+
+
+class Row(Protocol):
+    seen: dict[str, Array]
+
+    def found(self, name: str) -> Array | None: ...
+
+
+class Factors:
+    """The factors of one row's forward pass; `now` are the parameters that the error passes back through."""
+
+    def __init__(self, spec: Spec, stages: Sequence[Stage], row: Row, now: Mapping[str, Array]) -> None:
+        self._spec, self._stages, self._row = spec, stages, row
+        self._now = now if spec.update == "sequential" else {}
+        self._instead: dict[str, Array] = {}  # adjoints that are a mean over the batch and have no cell of their own
+
+    def told(self, *, by_factors: bool) -> dict[str, Array]:
+        """Every factor by name; with `by_factors` also every adjoint, as the sum of products of what is observed."""
+        result: dict[str, Array] = {}
+        adjoints: dict[str, Array] = {}
+        for stage in reversed(self._stages):
+            if stage.over_rows:
+                for made, name in zip(stage.made, stage.arguments[0].names, strict=True):
+                    mean = self._row.found(over_batch(self._spec.adjoint(made)))
+                    self._add(adjoints, name, mean)
+                    if mean is not None:
+                        self._instead[name] = mean
+                continue
+            slopes = self._slopes_of(stage)
+            result |= slopes
+            for made in stage.made:
+                for name in dict.fromkeys(name for argument in stage.arguments for name in argument.names):
+                    self._add(adjoints, name, self._product(made, self._row.found(local_name(made, name))))
+        return result | (adjoints if by_factors else {})
+
+    def _slopes_of(self, stage: Stage) -> dict[str, Array]:
+        """∂made/∂name for all of both, summed where a name stands in several places."""
+        result: dict[str, Array] = {}
+        for k, argument in enumerate(stage.arguments):
+            slopes = self._slopes(stage, k)
+            for j, name in enumerate(argument.names):
+                for i, made in enumerate(stage.made):
+                    local = local_name(made, name)
+                    slope = slopes[j, i].reshape(1, 1)
+                    result[local] = result[local] + slope if local in result else slope
+        return result
+
+    def _slopes(self, stage: Stage, k: int) -> Array:
+        """(arguments of the k-th, made): how much each of what is made moves with each number of one argument."""
+        values = [argument.values for argument in stage.arguments]
+        if self._now:
+            # In the sequential order the error passes back to an input through weights that are updated.
+            weights = not any(name in self._now for name in stage.arguments[k].names)
+            if weights:
+                values = [
+                    np.stack([self._now.get(name, argument.values[..., n]) for n, name in enumerate(argument.names)], -1)
+                    for argument in stage.arguments
+                ]
+        count = values[k].shape[-1]
+        if not count:
+            return np.zeros((0, len(stage.made)))
+        lanes = [np.repeat(value, count, axis=0) for value in values]
+        lanes[k] = lanes[k] + 1j * H * np.eye(count)[:, None, :]
+        return np.asarray(np.broadcast_to(stage.f(*lanes).imag / H, (count, 1, len(stage.made)))[:, 0])
+
+    def _product(self, made: str, local: Array | None) -> Array | None:
+        """An adjoint times a factor, both as the page has them; None where it has none, off every path."""
+        outer = self._observed_adjoint(made)
+        return None if outer is None or local is None else outer * local
+
+    def _add(self, adjoints: dict[str, Array], name: str, part: Array | None) -> None:
+        key = self._spec.adjoint(name)
+        if part is not None:
+            adjoints[key] = adjoints[key] + part if key in adjoints else part
+
+    def _observed_adjoint(self, made: str) -> Array | None:
+        if made == total_error():
+            return np.ones((1, 1))
+        found = self._row.found(self._spec.adjoint(made))
+        if found is None:  # a factor stands for the adjoint of what only the total error uses
+            found = self._row.found(local_name(total_error(), made))
+        return self._instead.get(made) if found is None else found
+

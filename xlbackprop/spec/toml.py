@@ -1,0 +1,149 @@
+"""Network files: TOML text to a checked `Spec` and back."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xlbackprop.errors import NetworkError
+from xlbackprop.spec.network import Sample, Spec, checked
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def load(path: Path) -> Spec:
+    """Read a network file. Raises NetworkError, in one line, for whatever is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise NetworkError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return loads(text, str(path), path.parent)
+
+
+def loads(text: str, where: str = "network", folder: Path | None = None) -> Spec:
+    """Read a network from TOML text; `where` names it in complaints, files beside it stand in `folder`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise NetworkError(f"{where}: is not valid TOML: {error}") from None
+    except RecursionError:
+        raise NetworkError(f"{where}: brackets are nested too deep; a network needs three levels") from None
+    try:
+        spec = msgspec.convert(_tagged(raw), Spec)
+    except msgspec.ValidationError as error:
+        raise NetworkError(f"{where}: {_readable(str(error), raw)}") from None
+    return checked(spec, where)
+
+
+def dumps(spec: Spec) -> str:
+    """The spec as a network file. `loads(dumps(spec)) == spec`."""
+    lines = list(_table(spec, ("layers", "samples")))
+    for header, structs in (("[[layers]]", spec.layers), ("[[samples]]", spec.samples)):
+        for struct in structs:
+            lines += ["", header, *_table(struct, ())]
+    return "\n".join(lines) + "\n"
+
+
+def _table(struct: msgspec.Struct, without: tuple[str, ...]) -> Iterator[str]:
+    for key, value in _items(struct):
+        if key not in without:
+            yield f"{key} = {_value(value)}"
+
+
+def _items(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """The keys that are not as they are by default."""
+    tag = struct.__struct_config__.tag
+    if tag is not None and tag != "dense":
+        yield "kind", tag
+    defaults = dict(zip(reversed(struct.__struct_fields__), reversed(struct.__struct_defaults__)))
+    for key in struct.__struct_fields__:
+        value = getattr(struct, key)
+        if value is not None and (key not in defaults or value != defaults[key] or key in ("activation", "loss")):
+            yield key, value
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, msgspec.Struct):
+        return "{" + ", ".join(f"{key} = {_value(one)}" for key, one in _items(value)) + "}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml_string(key)} = {_value(one)}" for key, one in value.items()) + "}"
+    return _toml_string(value) if isinstance(value, str) else repr(value)
+
+
+def _toml_string(text: str) -> str:
+    escape = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return '"' + "".join(escape.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in text) + '"'
+
+
+def _tagged(raw: dict[str, Any]) -> dict[str, Any]:
+    """With the words that stand for a table written out: a layer is dense, `init = "he"` is `{kind = "he"}`."""
+
+    def table(value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+    def layer(one: Any) -> Any:
+        if not isinstance(one, dict):
+            return one
+        words = {key: table(one[key]) for key in ("init", "bias_init") if key in one}
+        return {"kind": "dense", **one, **words}
+
+    result = {**raw, **{key: table(raw[key]) for key in ("optimizer", "schedule") if key in raw}}
+    if isinstance(layers := raw.get("layers"), list):
+        result["layers"] = [layer(one) for one in layers]
+    return result
+
+
+_TYPES = {"float": "a number", "int": "a whole number", "str": "text", "array": "a list", "object": "a table"}
+
+
+def _readable(message: str, raw: dict[str, Any]) -> str:
+    """msgspec's complaint with its place first: `layers[0].weights[1]: expected a number, got text`."""
+    fact, _, place = message.partition(" - at ")
+    place = place.strip("`").removeprefix("$").removeprefix(".")
+    fact = fact.replace(" | null", "").replace("`null`", "nothing")
+    fact = re.sub(r"`(\w+)((?: \| \w+)*)`", lambda m: _types(m[1] + m[2]) if m[1] in _TYPES else m[0], fact)
+    if "unknown field" in fact:
+        key = re.findall(r"`(\w+)`", fact)[-1]
+        fact = f"unknown key {key}; known are {', '.join(_keys(place, raw))}"
+    fact = fact.replace("Object missing required field", "missing key").replace("Invalid enum value", "unknown value")
+    fact = re.sub(r"Invalid value '([^']*)'", r"unknown kind '\1'", fact).replace("`", "")
+    return f"{place}: {fact[:1].lower()}{fact[1:]}" if place else f"{fact[:1].lower()}{fact[1:]}"
+
+
+def _types(union: str) -> str:
+    return " or ".join(_TYPES.get(part, part) for part in union.split(" | ") if part != "null")
+
+
+def _keys(place: str, raw: dict[str, Any]) -> tuple[str, ...]:
+    """The keys that the table at a place may have."""
+    if place.startswith("samples"):
+        return Sample.__struct_fields__
+    if match := re.match(r"layers\[(\d+)\]$", place):
+        kind = raw["layers"][int(match[1])].get("kind", "dense")
+        return _fields_of(Spec.__annotations__, kind)
+    return Spec.__struct_fields__
+
+
+def _fields_of(_: object, kind: str) -> tuple[str, ...]:
+    from typing import get_args
+
+    from xlbackprop.spec.layers import LayerKind
+
+    layer = next(one for one in get_args(LayerKind) if one.__struct_config__.tag == kind)
+    # What only this kind has first, then what every layer has.
+    own = [key for key in layer.__struct_fields__ if key not in ("name", "units", "activation")]
+    return (*own, "activation", "units", "name")

@@ -108,10 +108,10 @@ def test_templates_lists_prints_and_copies(tmp_path: Path) -> None:
 
 def test_ops_prints_the_table() -> None:
     output = invoke("ops").output
-    assert re.search(r"sigmoid +1/\(1\+EXP\(-z\)\) +a\*\(1-a\)", output)
+    assert re.search(r"sigmoid +activation +1/\(1\+EXP\(-z\)\) +a\*\(1-a\)", output)
     from xlbackprop.graph.ops import OPS
 
-    assert len(output.splitlines()) == 1 + len(OPS)
+    assert len(output.splitlines()) > len(OPS)
 
 
 def test_plot_and_its_details(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_example_in_the_help_works(name: str, tmp_path: Path, small: Path, m
 def test_the_library_has_the_same_verbs() -> None:
     for name in main.commands:
         assert callable(getattr(xlbackprop, name)), name
-    assert xlbackprop.ops().startswith("operation")
+    assert xlbackprop.ops().startswith("OPERATIONS")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         xlbackprop.nothing  # noqa: B018
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from facts import FACTS
 
-from xlbackprop.graph import optimizers, training
+from xlbackprop.graph import layers, losses, optimizers, training
 from xlbackprop.graph.expr import ONE, Number, Ref, add, mul, sub
 from xlbackprop.graph.expr import build as op
-from xlbackprop.graph.ops import OPS
+from xlbackprop.graph.ops import OPS, of_kind
 from xlbackprop.networks import load
-from xlbackprop.reference import functions
+from xlbackprop.reference import functions, network
+from xlbackprop.reference import optimizers as reference_optimizers
 from xlbackprop.reference.run import train
 from xlbackprop.sheet.workbook import build
 from xlbackprop.spec import Spec, override
+from xlbackprop.spec.layers import LayerKind
+from xlbackprop.spec.optimizers import Optimizer
 from xlbackprop.verification import Report, verify
 
 # A wrong rule of the sheet's side, and what it makes wrong by itself in a class-style table.
@@ -70,7 +74,7 @@ def test_a_wrong_update_in_the_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_wrong_delta_is_named_where_deltas_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(OPS, "sigmoid", replace(OPS["sigmoid"], partials=lambda a, z: (mul(a, a),)))
+    monkeypatch.setitem(OPS, "stable sigmoid", replace(OPS["stable sigmoid"], partials=lambda a, z: (mul(a, a),)))
     report = _verified(tmp_path, _spec("delta"))
     assert _roots(report) == {"δ_o1", "δ_o2", "δ_h1", "δ_h2"}
 
@@ -88,8 +92,9 @@ def test_a_wrong_rule_of_the_reference(part: int, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("style", ["class", "delta"])
 def test_the_same_wrong_derivative_told_twice(style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the complex step objects, and to every gradient."""
-    wrong_sheet = replace(OPS["sigmoid"], partials=lambda a, z: (mul(a, sub(ONE, op("square", a))),))
-    monkeypatch.setitem(OPS, "sigmoid", wrong_sheet)
+    for form in ("sigmoid", "stable sigmoid"):
+        wrong_sheet = replace(OPS[form], partials=lambda a, z: (mul(a, sub(ONE, op("square", a))),))
+        monkeypatch.setitem(OPS, form, wrong_sheet)
     monkeypatch.setitem(functions.ACTIVATIONS, "sigmoid", (functions.sigmoid, lambda z, a: a - a**3))
     report = _verified(tmp_path, _spec(style))
     assert {one.kind for one in report.mismatches} == {"wrong-gradient"}
@@ -119,6 +124,8 @@ def test_a_sum_that_forgets_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_vocabulary_is_told_twice() -> None:
     """An operation takes a row on the sheet's side and a function on the reference's, on purpose."""
-    for kind, other in (("activation", functions.ACTIVATIONS), ("loss", functions.LOSSES)):
-        assert {row.symbol for row in OPS.values() if row.kind == kind} == set(other)
+    assert set(of_kind("activation")) == set(functions.ACTIVATIONS)
+    assert set(losses.LOSSES) == set(functions.LOSSES)
+    assert set(layers.LAYERS) == set(network.LAYERS) == set(get_args(LayerKind))
+    assert set(optimizers.OPTIMIZERS) == set(reference_optimizers.OPTIMIZERS) == set(get_args(Optimizer))
     assert set(training.SHOWN) == {"class", "delta"}

@@ -21,7 +21,7 @@ import xlbackprop
 from benchmarks.audit import fill
 from xlbackprop.audit.mistakes import MISTAKES
 from xlbackprop.cli import main
-from xlbackprop.graph.ops import OPS
+from xlbackprop.graph.listing import tables
 from xlbackprop.networks import load
 from xlbackprop.spec import Dense, Sample, Spec
 
@@ -78,8 +78,11 @@ def _templates() -> str:
 
 
 def _ops() -> str:
-    rows = [f"| {row.symbol} | {row.kind} | `{row.worksheet}` | {row.derivative} |\n" for row in OPS.values()]
-    return "| operation | kind | worksheet formula | local derivatives |\n|---|---|---|---|\n" + "".join(rows)
+    text = ""
+    for title, (header, *rows) in tables().items():
+        text += f"\n**{title.capitalize()}**\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}\n"
+        text += "".join(f"| {' | '.join(f'`{cell}`' if cell else '' for cell in row)} |\n" for row in rows)
+    return text
 
 
 def _keys() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from xlbackprop.graph.expr import ONE, Block, Expr, Number, Ref, add, build, div, mul, neg, sub, total
@@ -19,12 +20,19 @@ from xlbackprop.spec.formulas import parsed
 from xlbackprop.spec.names import activation_name, delta_name
 from xlbackprop.spec.shapes import Names, Placed, positions, size
 
-Layer = Callable[[Program, Placed, Spec], None]
+
+@dataclass(frozen=True)
+class Layer:
+    """How a kind defines its cells, and its two rules as people write them."""
+
+    define: Callable[[Program, Placed, Spec], None]
+    forward: str
+    backward: str
 
 
 def add_layer(program: Program, one: Placed, spec: Spec) -> None:
     """Define the layer's quantities, from what it takes to what it hands on."""
-    LAYERS[type(one.layer)](program, one, spec)
+    LAYERS[type(one.layer)].define(program, one, spec)
 
 
 def _define(program: Program, one: Placed, spec: Spec, units: Sequence[Expr], note: str) -> None:
@@ -376,23 +384,27 @@ def called(name: str) -> bool:
 
 
 LAYERS: dict[type[layers.Layer], Layer] = {
-    layers.Dense: _dense,
-    layers.Conv: _conv,
-    layers.Pool: _pool,
-    layers.GlobalAverage: _global_average,
-    layers.Flatten: _what_is_below,
-    layers.Activate: _what_is_below,
-    layers.Residual: _residual,
-    layers.Duplicate: _duplicate,
-    layers.Add: _add,
-    layers.Max: _max,
-    layers.BatchNorm: _batch_norm,
-    layers.LayerNorm: _layer_norm,
-    layers.GroupNorm: _group_norm,
-    layers.Dropout: _dropout,
-    layers.Softmax: _softmax,
-    layers.LogSoftmax: _log_softmax,
-    layers.PositionalEncoding: _positional_encoding,
-    layers.Attention: _attention,
-    layers.Circuit: _circuit,
+    layers.Dense: Layer(_dense, "z = W x + b", "∂E/∂W = δ xᵀ, ∂E/∂b = δ, ∂E/∂x = Wᵀ δ"),
+    layers.Conv: Layer(_conv, "z = Σ w x over the window + b", "∂E/∂w = Σ δ x over its uses, ∂E/∂x = Σ δ w"),
+    layers.Pool: Layer(_pool, "y = MAX or AVERAGE of a window", "to the first largest, or 1/n to each"),
+    layers.GlobalAverage: Layer(_global_average, "y = AVERAGE of a channel", "1/n to each place"),
+    layers.Flatten: Layer(_what_is_below, "y = x", "∂E/∂x = ∂E/∂y"),
+    layers.Activate: Layer(_what_is_below, "a = f(x)", "∂E/∂x = ∂E/∂a f'(x)"),
+    layers.Residual: Layer(_residual, "z = x + s", "∂E/∂x = δ, ∂E/∂s adds δ"),
+    layers.Duplicate: Layer(_duplicate, "y1 = x, y2 = x", "∂E/∂x = ∂E/∂y1 + ∂E/∂y2"),
+    layers.Add: Layer(_add, "y = x1 + x2", "∂E/∂x1 = ∂E/∂x2 = ∂E/∂y"),
+    layers.Max: Layer(_max, "y = MAX(x1, x2)", "∂E/∂y to the larger, 0 to the other"),
+    layers.BatchNorm: Layer(
+        _batch_norm,
+        "x̂ = (x-μ)/√(σ²+ε), y = γ x̂ + β; μ, σ² of the batch",
+        "∂E/∂x = ∂E/∂x̂/σ + 2(x-μ) mean ∂E/∂σ² + mean ∂E/∂μ",
+    ),
+    layers.LayerNorm: Layer(_layer_norm, "the same, μ and σ² of the sample", "the same, over the sample"),
+    layers.GroupNorm: Layer(_group_norm, "the same, μ and σ² of a group of channels", "the same, over the group"),
+    layers.Dropout: Layer(_dropout, "y = x mask/(1-p)", "∂E/∂x = ∂E/∂y mask/(1-p)"),
+    layers.Softmax: Layer(_softmax, "p = e^(z-max)/Σe", "∂E/∂z = e (∂E/∂p/Σe + ∂E/∂Σe)"),
+    layers.LogSoftmax: Layer(_log_softmax, "y = z - max - ln Σe", "∂E/∂z = ∂E/∂y + e ∂E/∂Σe"),
+    layers.PositionalEncoding: Layer(_positional_encoding, "y = x + sin or cos(t/base^(2k/n))", "∂E/∂x = ∂E/∂y"),
+    layers.Attention: Layer(_attention, "softmax(Q Kᵀ/√d) V", "through each of Q, K, V, scores and weights"),
+    layers.Circuit: Layer(_circuit, "the formulas of the network file", "each operation's own rule"),
 }

@@ -1,4 +1,8 @@
-"""The single factors of the chain rule, ∂made/∂argument of each stage, by the complex step: no rule of derivation."""
+"""The single factors of the chain rule, ∂made/∂argument of each stage.
+
+By the complex step, without a rule of derivation; of an activation by its rule, which sees the
+output, so that it loses the same digits as the worksheet's.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from xlbackprop.reference.told import Stage
 from xlbackprop.spec import Spec
 from xlbackprop.spec.names import local_name, over_batch, total_error
 
-H = 1e-200
+H = 1e-100  # relative to what is stepped
+FLOOR = 1e-200  # a factor below this, times H, may be lost among the smallest doubles
 
 
 class Row(Protocol):
@@ -27,6 +32,7 @@ class Factors:
     def __init__(self, spec: Spec, stages: Sequence[Stage], row: Row, now: Mapping[str, Array]) -> None:
         self._spec, self._stages, self._row = spec, stages, row
         self._now = now if spec.update == "sequential" else {}
+        self.names: set[str] = set()  # of the factors
         self._instead: dict[str, Array] = {}  # adjoints that are a mean over the batch and have no cell of their own
 
     def told(self, *, by_factors: bool) -> dict[str, Array]:
@@ -43,6 +49,7 @@ class Factors:
                 continue
             slopes = self._slopes_of(stage)
             result |= slopes
+            self.names |= set(slopes)
             for made in stage.made:
                 for name in dict.fromkeys(name for argument in stage.arguments for name in argument.names):
                     self._add(adjoints, name, self._product(made, self._row.found(local_name(made, name))))
@@ -71,12 +78,17 @@ class Factors:
                     np.stack([self._now.get(name, argument.values[..., n]) for n, name in enumerate(argument.names)], -1)
                     for argument in stage.arguments
                 ]
+        if stage.slope is not None:
+            return np.asarray(np.diag(stage.slope(values[k], stage.values)[0, 0]))
         count = values[k].shape[-1]
         if not count:
             return np.zeros((0, len(stage.made)))
         lanes = [np.repeat(value, count, axis=0) for value in values]
-        lanes[k] = lanes[k] + 1j * H * np.eye(count)[:, None, :]
-        return np.asarray(np.broadcast_to(stage.f(*lanes).imag / H, (count, 1, len(stage.made)))[:, 0])
+        sizes = np.abs(values[k][0, 0])
+        steps = H * np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
+        lanes[k] = lanes[k] + 1j * np.diag(steps)[:, None, :]
+        changes = np.broadcast_to(stage.f(*lanes).imag, (count, 1, len(stage.made)))[:, 0]
+        return np.asarray(changes / steps[:, None])
 
     def _product(self, made: str, local: Array | None) -> Array | None:
         """An adjoint times a factor, both as the page has them; None where it has none, off every path."""

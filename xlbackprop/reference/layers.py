@@ -294,7 +294,8 @@ class Activated:
         self.digit = calculator.erf_error if self.row.uses_erf else 8 * calculator.epsilon
 
     def forward(self, told: Forward, units: Named) -> Named:
-        return told.stage(self.names, self.row.value, units, rough=self.row.rough(units.values) * self.digit)
+        rough = self.row.rough(units.values) * self.digit
+        return told.stage(self.names, self.row.value, units, rough=rough, slope=self.row.slope)
 
     def back(self, told: Backward, adjoint: Array, z: Array, a: Array) -> Array:
         """From the adjoint of a = f(z) to that of z, which nobody has seen yet."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlbackprop.reference.factors import Factors
+from xlbackprop.reference.factors import FLOOR, Factors
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network
 from xlbackprop.reference.told import Calculator
@@ -246,6 +246,7 @@ def page(spec: Spec, observed: Mapping[str, float], calculator: Calculator, *, b
     network = Network(spec, calculator)
     kept = once_names(spec)
     flat = {name: np.array([value]) if name in kept else np.array([[value]]) for name, value in observed.items()}
+    factor_names: set[str] = set()
 
     def once(copy: int) -> dict[str, Array]:
         row = _Row(flat, calculator.epsilon if copy else 0.0, copy)
@@ -261,13 +262,18 @@ def page(spec: Spec, observed: Mapping[str, float], calculator: Calculator, *, b
         else:
             gradients = network.backward(t, passed, parameters, row)
             after = _page_update(network, row, by_name, gradients, rate)
-        row.seen |= Factors(spec, passed.stages, row, by_name | after).told(by_factors=by_factors)
+        factors = Factors(spec, passed.stages, row, by_name | after)
+        row.seen |= factors.told(by_factors=by_factors)
+        factor_names.update(factors.names)
         if not spec.couples:
             passed = network.forward(x, network.parameters(by_name | after, drawn), row, again=True)
             row.seen[CHANGE] = network.error(t, passed, row, again=True) - before
         return {name: values.reshape(-1)[0] for name, values in (row.seen | row.seen_once_values).items()}
 
-    return _with_noise(once)
+    numbers = _with_noise(once)
+    for name in factor_names:
+        numbers.noise[name] = numbers.noise[name] + FLOOR
+    return numbers
 
 
 def _page_update(

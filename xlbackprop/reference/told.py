@@ -63,7 +63,10 @@ class Stage:
     made: Names
     f: Callable[..., Array]
     arguments: Sequence[Named]
-    over_rows: bool  # whether it is the mean over the batch
+    values: Array  # of what was made, as the witness hands it on
+    over_rows: bool = False  # whether it is the mean over the batch
+    # Of an elementwise function, its slope by (argument, made): where the worksheet's slope uses what was made.
+    slope: Callable[[Array, Array], Array] | None = None
 
 
 class Forward:
@@ -80,11 +83,12 @@ class Forward:
         *arguments: Named,
         rough: Array | None = None,
         over_rows: bool = False,
+        slope: Callable[[Array, Array], Array] | None = None,
     ) -> Named:
         values = f(*(argument.values for argument in arguments))
         made = tuple(map(updated_name, names)) if self._again else names
         values = self._witness.see(made, values, rough)
-        self.stages.append(Stage(names, f, arguments, over_rows))
+        self.stages.append(Stage(names, f, arguments, values, over_rows, slope))
         return Named(names, values)
 
 

@@ -62,7 +62,9 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """With numbers for the parameters that are only described."""
         changes: dict[str, Any] = {}
         for field in self.fields(shape):
-            if getattr(self, field.key) in ((), None) and field.init is not None:
+            if getattr(self, field.key) in ((), None):
+                if field.init is None:
+                    raise NetworkError(f": missing key {field.key}; or say how it starts, with init")
                 changes[field.key] = nested(field.init.draw(field.shape, chance), field.shape)
         changes |= dict.fromkeys({"init", "bias_init", "size"} & set(self.__struct_fields__))
         return msgspec.structs.replace(self, **changes)
@@ -83,7 +85,7 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Dense(Layer, tag="dense", frozen=True, kw_only=True):
     """z = W x + b. `weights` is (n_out, n_in); `bias` is one number for all units, or one each."""
 
-    weights: tuple[Row, ...] = ()
+    weights: tuple[Row, ...] | None = None
     activation: str | None = "identity"
     bias: float | Row | None = None
     train_bias: bool = True
@@ -96,7 +98,9 @@ class Dense(Layer, tag="dense", frozen=True, kw_only=True):
     sums: ClassVar[bool] = True
 
     def out(self, shape: Shape) -> Shape:
-        return (len(self.weights) if self.weights or self.size is None else self.size,)
+        if self.weights is None and self.size is None:
+            raise NetworkError(": missing key weights; or give size and init")
+        return (len(self.weights) if self.weights is not None else self.size or 0,)
 
     def fields(self, shape: Shape) -> tuple[Field, ...]:
         (n_out,) = self.out(shape)
@@ -112,7 +116,7 @@ class Dense(Layer, tag="dense", frozen=True, kw_only=True):
         (n_out,), n_in = self.out(shape), size(shape)
         if n_out == 0:
             raise NetworkError(".weights: has no rows; give one row of weights for each unit")
-        for j, row in enumerate(self.weights):
+        for j, row in enumerate(self.weights or ()):
             if len(row) != n_in or n_in == 0:
                 raise NetworkError(f".weights[{j}]: has {len(row)} weights where {{below}}; give one weight for each")
         if self.weight_names and len(self.weight_names) != n_out:

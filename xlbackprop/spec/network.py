@@ -224,8 +224,8 @@ def _completed(spec: Spec) -> Spec:
 
 def _input_count(spec: Spec) -> int:
     first = spec.layers[0]
-    if isinstance(first, Dense) and first.weights:
-        return len(first.weights[0])
+    if isinstance(first, Dense) and first.weights is not None:
+        return len(first.weights[0]) if first.weights else 0
     return len(spec.samples[0].inputs)
 
 

@@ -85,7 +85,7 @@ class Factors:
             return np.zeros((0, len(stage.made)))
         lanes = [np.repeat(value, count, axis=0) for value in values]
         sizes = np.abs(values[k][0, 0])
-        steps = H * np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
+        steps = H * np.maximum(np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0), FLOOR)
         lanes[k] = lanes[k] + 1j * np.diag(steps)[:, None, :]
         changes = np.broadcast_to(stage.f(*lanes).imag, (count, 1, len(stage.made)))[:, 0]
         return np.asarray(changes / steps[:, None])

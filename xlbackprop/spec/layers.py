@@ -61,8 +61,9 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def completed(self, shape: Shape, chance: Random) -> Self:
         """With numbers for the parameters that are only described."""
         changes: dict[str, Any] = {}
+        left_out = dict(zip(reversed(self.__struct_fields__), reversed(self.__struct_defaults__)))
         for field in self.fields(shape):
-            if getattr(self, field.key) in ((), None):
+            if getattr(self, field.key) == left_out[field.key]:
                 if field.init is None:
                     raise NetworkError(f": missing key {field.key}; or say how it starts, with init")
                 changes[field.key] = nested(field.init.draw(field.shape, chance), field.shape)

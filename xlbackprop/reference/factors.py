@@ -17,7 +17,8 @@ from xlbackprop.spec import Spec
 from xlbackprop.spec.names import local_name, over_batch, total_error
 
 H = 1e-100  # relative to what is stepped
-FLOOR = 1e-200  # a factor below this, times H, may be lost among the smallest doubles
+LEAST = 1e-200  # step of what is smaller than 1e-100, where only products are
+FLOOR = 1e-90  # a factor below this, times a step, may be lost among the smallest doubles
 
 
 class Row(Protocol):
@@ -85,7 +86,7 @@ class Factors:
             return np.zeros((0, len(stage.made)))
         lanes = [np.repeat(value, count, axis=0) for value in values]
         sizes = np.abs(values[k][0, 0])
-        steps = H * np.maximum(np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0), FLOOR)
+        steps = np.maximum(H * np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0), LEAST)
         lanes[k] = lanes[k] + 1j * np.diag(steps)[:, None, :]
         changes = np.broadcast_to(stage.f(*lanes).imag, (count, 1, len(stage.made)))[:, 0]
         return np.asarray(changes / steps[:, None])

@@ -46,6 +46,8 @@ def agrees(found: Value, right: str) -> bool:
     """Whether a cell reads the same formula with the same numbers, to the digits that it shows."""
     if right == "#NUM!":  # an error or, as one calculator's reader has it, a blank
         return found is None or str(found).startswith("#")
+    # A number too small to show has its sign's brackets or not, as rounding decides.
+    found, right = (text.replace("(0)", "0") if isinstance(text, str) else text for text in (found, right))
     if not isinstance(found, str) or _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
         return False
     return all(

@@ -99,8 +99,6 @@ def total(terms: list[Expr]) -> Expr:
     return result
 
 
-
-
 def div(x: Expr, y: Expr) -> Expr:
     match x, y:
         case (Number(0), _) | (_, Number(1)):

@@ -169,7 +169,6 @@ _ROWS = (
 OPS: dict[str, Operation] = {row.symbol: row for row in _ROWS}
 
 
-
 def of_kind(kind: str) -> list[str]:
     """The symbols of that kind, in the table's order."""
     return [row.symbol for row in OPS.values() if row.kind == kind]

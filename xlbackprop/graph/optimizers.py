@@ -32,8 +32,9 @@ class Rule:
     step: Callable[[kinds.Optimizer, Expr, Expr, Expr, Callable[[str], Expr]], Expr]
 
 
-def sgd_step(weight: Expr, gradient: Expr, rate: Expr = Ref(RATE)) -> Expr:
+def sgd_step(weight: Expr, gradient: Expr, rate: Expr | None = None) -> Expr:
     """w - η ∂E/∂w."""
+    rate = Ref(RATE) if rate is None else rate
     return sub(weight, mul(rate, gradient))
 
 
@@ -158,9 +159,7 @@ def _decay(program: Program, spec: Spec, weight: str) -> None:
     program.define(name, Role.STATE, gradient, note="gradient with the weight decay's", once=True)
 
 
-def _moment(
-    program: Program, name: str, kept: float, added: Expr, note: str, *, first: Expr | None = None
-) -> Ref:
+def _moment(program: Program, name: str, kept: float, added: Expr, note: str, *, first: Expr | None = None) -> Ref:
     """kept*before + added; `first` (or what is added) where there is no batch before."""
     expr = add(mul(Number(kept), Prev(name)), added)
     return program.define(name, Role.STATE, expr, first=added if first is None else first, note=note, once=True)
@@ -203,7 +202,9 @@ def _keep_both(program: Program, optimizer: kinds.Optimizer, weight: str, gradie
         for moment, beta in ((m, optimizer.beta1), (v, optimizer.beta2)):
             left = sub(ONE, build("power", Number(beta), add(Ref(STEP), ONE)))
             name = naming.corrected(moment.name)
-            program.define(name, Role.STATE, div(moment, left), note="moment with its start from 0 corrected", once=True)
+            program.define(
+                name, Role.STATE, div(moment, left), note="moment with its start from 0 corrected", once=True
+            )
 
 
 def _step_momentum(
@@ -222,9 +223,7 @@ def _step_squares(
     return sub(weight, div(mul(rate, gradient), _rooted(of("v"), optimizer.epsilon)))
 
 
-def _step_adam(
-    optimizer: kinds.Optimizer, weight: Expr, gradient: Expr, rate: Expr, of: Callable[[str], Expr]
-) -> Expr:
+def _step_adam(optimizer: kinds.Optimizer, weight: Expr, gradient: Expr, rate: Expr, of: Callable[[str], Expr]) -> Expr:
     assert isinstance(optimizer, kinds.Adam)
     m, v = ("m̂", "v̂") if optimizer.bias_correction else ("m", "v")
     if isinstance(optimizer, kinds.AdamW):

@@ -5,15 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 
 from xlbackprop.graph.backward import backward
-from xlbackprop.graph.expr import ONE, ZERO, Block, Expr, Number, Prev, Ref, add, blocks, build, div, priors, sub, substitute, with_priors
+from xlbackprop.graph.expr import (
+    ONE,
+    ZERO,
+    Block,
+    Expr,
+    Number,
+    Prev,
+    Ref,
+    add,
+    blocks,
+    build,
+    div,
+    priors,
+    sub,
+    substitute,
+    with_priors,
+)
 from xlbackprop.graph.layers import add_layer
 from xlbackprop.graph.losses import add_loss
 from xlbackprop.graph.optimizers import keep_state, sgd_step, updated
-from xlbackprop.graph.program import Cell, Program, Role
+from xlbackprop.graph.program import Program, Role
 from xlbackprop.spec import Spec
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, SAMPLE, STEP, VISIT, gradient_name, total_error, updated_name
-from xlbackprop.spec.network import simple
 
 TABLE_FORWARD = (
     Role.STEP, Role.TARGET, Role.INPUT, Role.MASK, Role.WEIGHT, Role.BIAS, Role.PART, Role.UNIT,

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from xlbackprop.reference.functions import Array
+from xlbackprop.reference.implied import batched
 from xlbackprop.reference.network import Network
-from xlbackprop.reference.run import batched
 from xlbackprop.reference.told import Nobody
 from xlbackprop.spec import Spec, gradient_name
 

@@ -76,7 +76,9 @@ class Factors:
             weights = not any(name in self._now for name in stage.arguments[k].names)
             if weights:
                 values = [
-                    np.stack([self._now.get(name, argument.values[..., n]) for n, name in enumerate(argument.names)], -1)
+                    np.stack(
+                        [self._now.get(name, argument.values[..., n]) for n, name in enumerate(argument.names)], -1
+                    )
                     for argument in stage.arguments
                 ]
         if stage.slope is not None:
@@ -108,4 +110,3 @@ class Factors:
         if found is None:  # a factor stands for the adjoint of what only the total error uses
             found = self._row.found(local_name(total_error(), made))
         return self._instead.get(made) if found is None else found
-

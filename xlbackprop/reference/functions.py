@@ -64,24 +64,24 @@ def erf(z: Array) -> Array:
 
 
 def _gelu(z: Array) -> Array:
-    return z * (1 + erf(z / math.sqrt(2))) / 2
+    return np.asarray(z * (1 + erf(z / math.sqrt(2))) / 2)
 
 
 def _gelu_slope(z: Array, a: Array) -> Array:
     density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    return (1 + erf(z / math.sqrt(2))) / 2 + z * density
+    return np.asarray((1 + erf(z / math.sqrt(2))) / 2 + z * density)
 
 
 _K = math.sqrt(2 / math.pi)
 
 
 def _gelu_tanh(z: Array) -> Array:
-    return z / 2 * (1 + np.tanh(_K * (z + 0.044715 * z**3)))
+    return np.asarray(z / 2 * (1 + np.tanh(_K * (z + 0.044715 * z**3))))
 
 
 def _gelu_tanh_slope(z: Array, a: Array) -> Array:
     h = np.tanh(_K * (z + 0.044715 * z**3))
-    return (1 + h) / 2 + z / 2 * (1 - h) * (1 + h) * _K * (1 + 3 * 0.044715 * z * z)
+    return np.asarray((1 + h) / 2 + z / 2 * (1 - h) * (1 + h) * _K * (1 + 3 * 0.044715 * z * z))
 
 
 def _elu(z: Array) -> Array:
@@ -91,7 +91,7 @@ def _elu(z: Array) -> Array:
 
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda z: z, lambda z, a: np.ones_like(z)),
-    "sigmoid": Activation(sigmoid, lambda z, a: a - a**2),
+    "sigmoid": Activation(sigmoid, lambda z, a: a * (1 - a)),
     "tanh": Activation(np.tanh, lambda z, a: (1 - a) * (1 + a)),
     "relu": Activation(lambda z: np.where(z.real > 0, z, 0 * z), lambda z, a: np.heaviside(z, 0.0)),
     "leaky relu": Activation(lambda z: np.where(z.real > 0, z, z / 100), lambda z, a: np.where(z > 0, 1.0, 0.01)),
@@ -124,7 +124,7 @@ TINY = 1e-300  # stands for a target of 0 under the logarithm, where t ln t is 0
 
 
 def _kl(t: Array, y: Array) -> Array:
-    return t * np.log(np.maximum(t, TINY) / y)
+    return np.asarray(t * np.log(np.maximum(t, TINY) / y))
 
 
 LOSSES: dict[str, Loss] = {
@@ -132,7 +132,7 @@ LOSSES: dict[str, Loss] = {
     "squared error": Loss(lambda t, y: (y - t) ** 2, lambda t, y: 2 * (y - t)),
     "mean squared error": Loss(lambda t, y: (y - t) ** 2, lambda t, y: 2 * (y - t), mean=True),
     "binary cross-entropy": Loss(
-        lambda t, y: -t * np.log(y) - (1 - t) * np.log(1 - y), lambda t, y: (1 - t) / (1 - y) - t / y, mean=True
+        lambda t, y: -t * np.log(y) - (1 - t) * np.log(1 - y), lambda t, y: (y - t) / (y * (1 - y)), mean=True
     ),
     "binary cross-entropy from logits": Loss(
         lambda t, y: softplus(y) - t * y, lambda t, y: sigmoid(y) - t, mean=True, rough=lambda y: 1 + np.abs(y)

@@ -221,13 +221,17 @@ class Max(Layer):
 
 
 class Dropout(Layer):
+    def __init__(self, one: Placed, spec: Spec) -> None:
+        super().__init__(one, spec)
+        assert isinstance(one.layer, layers.Dropout)
+        self.draws, self.kept = one.layer.drawn, 1 - one.layer.p
+        self.evaluates = one.layer.mode == "evaluation"
+
     def units(self, told: Forward, x: Named, given: Parameters, skip: Named | None) -> tuple[Named, Any]:
-        assert isinstance(self.one.layer, layers.Dropout)
-        kept = 1 - self.one.layer.p
-        if self.one.layer.mode == "evaluation":
+        if self.evaluates:
             return told.stage(self.one.units, lambda x: x, x), np.ones(1)
-        mask = self.parameter(given, "mask") if "mask" in self.one.by_key else Named(self.masks(), given["drawn"])
-        return told.stage(self.one.units, lambda x, m: x * m / kept, x, mask), mask.values / kept
+        mask = Named(self.masks(), given["drawn"]) if self.draws else self.parameter(given, "mask")
+        return told.stage(self.one.units, lambda x, m: x * m / self.kept, x, mask), mask.values / self.kept
 
     def masks(self) -> Names:
         return self.one.parts("mask", *self.one.shape)
@@ -275,11 +279,12 @@ class Circuit(Layer):
             zero = np.zeros_like(delta[..., :1])
             told.add_gradients(names, np.concatenate([adjoint.get(name, zero) + zero for name in names], axis=-1))
         zero = np.zeros_like(delta[..., :1])
-        return np.concatenate([adjoint.get(name, zero) + zero for name in self.one.below], axis=-1)
+        columns = [adjoint.get(name, zero) + zero for name in self.one.below]
+        return np.asarray(np.concatenate(columns, axis=-1))
 
 
 def _rows_of(values: Array, x: Array) -> Array:
-    return np.broadcast_to(values, (*x.shape[:2], values.shape[-1])) + 0 * x[..., :1]
+    return np.asarray(np.broadcast_to(values, (*x.shape[:2], values.shape[-1])) + 0 * x[..., :1])
 
 
 class Activated:
@@ -288,9 +293,7 @@ class Activated:
     def __init__(self, one: Placed, spec: Spec, calculator: Calculator) -> None:
         assert one.activation is not None
         self.names, self.units = one.outputs, one.units
-        self.row = as_in_a_spreadsheet(
-            one.activation, is_stable=spec.is_stable, exp_overflows=calculator.exp_overflows
-        )
+        self.row = as_in_a_spreadsheet(one.activation, is_stable=spec.is_stable, exp_overflows=calculator.exp_overflows)
         self.digit = calculator.erf_error if self.row.uses_erf else 8 * calculator.epsilon
 
     def forward(self, told: Forward, units: Named) -> Named:
@@ -299,8 +302,8 @@ class Activated:
 
     def back(self, told: Backward, adjoint: Array, z: Array, a: Array) -> Array:
         """From the adjoint of a = f(z) to that of z, which nobody has seen yet."""
-        return adjoint * self.row.slope(z, a)
+        return np.asarray(adjoint * self.row.slope(z, a))
 
     def rough(self, adjoint: Array, z: Array) -> Array:
         """How far the worksheet's slope may be off, in what it hands back."""
-        return np.abs(adjoint) * self.row.rough_slope(z) * self.digit
+        return np.asarray(np.abs(adjoint) * self.row.rough_slope(z) * self.digit)

@@ -13,7 +13,7 @@ from xlbackprop.reference import normal
 from xlbackprop.reference.functions import LOSSES, Array, Loss
 from xlbackprop.reference.layers import Activated, Layer, Parameters
 from xlbackprop.reference.optimizers import State, update
-from xlbackprop.reference.told import Backward, Calculator, Forward, Named, Stage, Witness
+from xlbackprop.reference.told import EXACT, Backward, Calculator, Forward, Named, Stage, Witness
 from xlbackprop.spec import Spec, layers
 from xlbackprop.spec.names import error_name, gradient_name, total_error, updated_name
 from xlbackprop.spec.shapes import Names, Tensor
@@ -59,7 +59,7 @@ class Pass:
 class Network:
     """The mathematics of a spec."""
 
-    def __init__(self, spec: Spec, calculator: Calculator = Calculator()) -> None:
+    def __init__(self, spec: Spec, calculator: Calculator = EXACT) -> None:
         self.spec, self.calculator = spec, calculator
         self.layers: list[Layer] = []
         for one in spec.placed:
@@ -75,15 +75,14 @@ class Network:
         self._errors = tuple(error_name(k) for k in range(len(spec.targets)))
 
     def parameters(self, values: Mapping[str, Array], drawn: Mapping[str, Array]) -> list[Parameters]:
-        """Each layer's tensors from arrays (lanes, rows or 1) by name."""
-        return [
-            {tensor.key: _stacked(values, tensor.names, tensor.shape) for tensor in layer.one.tensors}
-            | ({"drawn": _stacked(drawn, layer.masks(), (len(layer.one.units),))} if self._draws(layer) else {})
-            for layer in self.layers
-        ]
-
-    def _draws(self, layer: Layer) -> bool:
-        return isinstance(layer, plain.Dropout) and isinstance(layer.one.layer, layers.Dropout) and layer.one.layer.drawn
+        """Each layer's tensors, and its drawn mask if it has one, from arrays (lanes, rows or 1) by name."""
+        result: list[Parameters] = []
+        for layer in self.layers:
+            given = {tensor.key: _stacked(values, tensor.names, tensor.shape) for tensor in layer.one.tensors}
+            if isinstance(layer, plain.Dropout) and layer.draws:
+                given["drawn"] = _stacked(drawn, layer.masks(), (len(layer.one.units),))
+            result.append(given)
+        return result
 
     def forward(self, x: Array, parameters: list[Parameters], witness: Witness, *, again: bool = False) -> Pass:
         """From inputs (lanes, rows, n_in) through all layers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,9 +64,7 @@ class _Affine(Layer):
         self.gradient(told, "scale", (delta * hat) @ picked)
         self.gradient(told, "shift", delta @ picked)
         of_hat = told.see(self.hats(), delta * scale[..., self.features])
-        of_sigma = told.see(
-            self.of_groups("σ"), -(self.grouped(of_hat) * self.grouped(d)).sum(axis=-1) / sigma**2
-        )
+        of_sigma = told.see(self.of_groups("σ"), -(self.grouped(of_hat) * self.grouped(d)).sum(axis=-1) / sigma**2)
         return self.grouped(of_hat) / sigma[..., None], of_sigma / (2 * sigma)
 
 
@@ -131,9 +128,7 @@ class RowNorm(_Affine):
 
     def units(self, told: Forward, x: Named, given: Parameters, skip: Named | None) -> tuple[Named, Any]:
         mean = told.stage(self.of_groups("μ"), lambda x: self.grouped(x).mean(axis=-1), x)
-        d = told.stage(
-            self.distances(), lambda x, m: (self.grouped(x) - m[..., None]).reshape(x.shape), x, mean
-        )
+        d = told.stage(self.distances(), lambda x, m: (self.grouped(x) - m[..., None]).reshape(x.shape), x, mean)
         variance = told.stage(self.of_groups("σ²"), lambda d: (self.grouped(d) ** 2).mean(axis=-1), d)
         return self.scaled(told, d, variance, given)
 
@@ -181,9 +176,7 @@ def _exp(x: Array, *, fails: bool) -> Array:
 class Softmax(_Exponentials):
     def units(self, told: Forward, x: Named, given: Parameters, skip: Named | None) -> tuple[Named, Any]:
         e, sums, _ = self.exponentials(told, x)
-        units = told.stage(
-            self.one.units, lambda e, s: (self.grouped(e) / s[..., None]).reshape(e.shape), e, sums
-        )
+        units = told.stage(self.one.units, lambda e, s: (self.grouped(e) / s[..., None]).reshape(e.shape), e, sums)
         return units, (e, sums, units.values)
 
     def back(self, told: Backward, delta: Array, memory: Any) -> Array:
@@ -273,19 +266,15 @@ class Attention(Layer):
         q, k, v = projected("query", "q"), projected("key", "k"), projected("value", "v")
 
         def scores(q: Array, k: Array) -> Array:
-            return (self.matrix(q) @ np.swapaxes(self.matrix(k), -1, -2))[..., self.sees] / np.sqrt(self.d)
+            return np.asarray((self.matrix(q) @ np.swapaxes(self.matrix(k), -1, -2))[..., self.sees] / np.sqrt(self.d))
 
         s = told.stage(self.of_pairs("s"), scores, q, k)
-        largest = told.stage(
-            self.one.parts("max", self.tokens), lambda s: self.square(s.real, -np.inf).max(axis=-1), s
-        )
+        largest = told.stage(self.one.parts("max", self.tokens), lambda s: self.square(s.real, -np.inf).max(axis=-1), s)
         e = told.stage(
             self.of_pairs("e"), lambda s, m: np.exp(self.square(s) - m[..., None])[..., self.sees], s, largest
         )
         sums = told.stage(self.one.parts("Σe", self.tokens), lambda e: self.square(e).sum(axis=-1), e)
-        a = told.stage(
-            self.of_pairs("α"), lambda e, n: (self.square(e) / n[..., None])[..., self.sees], e, sums
-        )
+        a = told.stage(self.of_pairs("α"), lambda e, n: (self.square(e) / n[..., None])[..., self.sees], e, sums)
         projects = "output" in self.one.by_key
         mixed = self.one.parts("c", self.tokens, self.width) if projects else self.one.units
         c = told.stage(mixed, lambda a, v: _flat2(self.square(a) @ self.matrix(v)), a, v)
@@ -314,9 +303,7 @@ class Attention(Layer):
         of_e = (self.square(of_a) / sums[..., None] + of_sum[..., None])[..., self.sees]
         of_s = self.square(told.see(self.of_pairs("s"), told.see(self.of_pairs("e"), of_e) * e)) / np.sqrt(self.d)
         of_q = told.see(self.one.parts("q", self.tokens, self.d), _flat2(of_s @ self.matrix(k)))
-        of_k = told.see(
-            self.one.parts("k", self.tokens, self.d), _flat2(np.swapaxes(of_s, -1, -2) @ self.matrix(q))
-        )
+        of_k = told.see(self.one.parts("k", self.tokens, self.d), _flat2(np.swapaxes(of_s, -1, -2) @ self.matrix(q)))
         of_x: Array = np.zeros(())
         for key, of in (("query", of_q), ("key", of_k), ("value", of_v)):
             self.gradient(told, key, np.swapaxes(self.matrix(of), -1, -2) @ self.matrix(x))
@@ -327,5 +314,3 @@ class Attention(Layer):
 def _flat2(x: Array) -> Array:
     """(lanes, rows, a, b) as (lanes, rows, a b)."""
     return x.reshape(*x.shape[:2], -1)
-
-

@@ -107,7 +107,7 @@ def _scheduled(spec: Spec, witness: Witness, rate: Array, n: Array) -> Array:
 
 
 def _sgd(told: Told) -> Array:
-    return told.w - told.rate * told.g
+    return np.asarray(told.w - told.rate * told.g)
 
 
 def _momentum(told: Told) -> Array:
@@ -115,21 +115,21 @@ def _momentum(told: Told) -> Array:
     assert isinstance(o, kinds.Momentum)
     buffer = o.momentum * told.before["m"] + (1 - o.dampening) * told.g
     m = told.see(naming.first_moment, np.where(told.n == 0, told.g, buffer))
-    return told.w - told.rate * (told.g + o.momentum * m if o.nesterov else m)
+    return np.asarray(told.w - told.rate * (told.g + o.momentum * m if o.nesterov else m))
 
 
 def _averaged(told: Told) -> Array:
     o = told.optimizer
     assert isinstance(o, kinds.AveragedMomentum)
     m = told.see(naming.first_moment, o.beta * told.before["m"] + (1 - o.beta) * told.g)
-    return told.w - told.rate * m
+    return np.asarray(told.w - told.rate * m)
 
 
 def _rmsprop(told: Told) -> Array:
     o = told.optimizer
     assert isinstance(o, kinds.RmsProp)
     v = told.see(naming.second_moment, o.alpha * told.before["v"] + (1 - o.alpha) * told.g**2)
-    return told.w - told.rate * told.g / (np.sqrt(v) + o.epsilon)
+    return np.asarray(told.w - told.rate * told.g / (np.sqrt(v) + o.epsilon))
 
 
 def _adam(told: Told) -> Array:
@@ -142,7 +142,7 @@ def _adam(told: Told) -> Array:
     w = told.w
     if isinstance(o, kinds.AdamW):
         w = w - told.rate * o.weight_decay * w
-    return w - told.rate * m / (np.sqrt(v) + o.epsilon)
+    return np.asarray(w - told.rate * m / (np.sqrt(v) + o.epsilon))
 
 
 def _corrected(told: Told, moment: Callable[[str], str], values: Array, beta: float) -> Array:

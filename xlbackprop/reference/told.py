@@ -27,6 +27,9 @@ class Calculator:
     erf_error: float = 1e-15  # absolute: how far its ERF may be off
 
 
+EXACT = Calculator()  # that keeps all that a double holds
+
+
 class Witness(Protocol):
     def see(self, names: Names, values: Array, rough: Array | None = None) -> Array:
         """Take the values (lanes, rows, len(names)) of these quantities; return those to go on with.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ def patches(x: Array, window: Window, padding: float = 0.0) -> Array:
     axes = len(window.length)
     around = [(0, 0)] * (x.ndim - axes) + [(pad, pad) for pad in window.padding]
     padded = np.pad(x, around, constant_values=padding)
-    return np.stack([padded[(..., *cut)] for cut in _cuts(window)], axis=-axes - 1)
+    return np.stack([padded[_at(*cut)] for cut in _cuts(window)], axis=-axes - 1)
 
 
 def scattered(adjoint: Array, window: Window) -> Array:
@@ -25,9 +26,14 @@ def scattered(adjoint: Array, window: Window) -> Array:
     lead = adjoint.shape[: -axes - 1]
     padded = np.zeros((*lead, *(n + 2 * pad for n, pad in zip(window.length, window.padding))), dtype=adjoint.dtype)
     for k, cut in enumerate(_cuts(window)):
-        padded[(..., *cut)] += adjoint[(..., k, *(slice(None),) * axes)]
+        padded[_at(*cut)] += adjoint[_at(k, *[slice(None)] * axes)]
     inside = tuple(slice(pad, pad + n) for n, pad in zip(window.length, window.padding))
-    return padded[(..., *inside)]
+    return np.asarray(padded[_at(*inside)])
+
+
+def _at(*last: slice | int) -> Any:
+    """An index of the last axes."""
+    return (..., *last)
 
 
 def _cuts(window: Window) -> Iterator[tuple[slice, ...]]:

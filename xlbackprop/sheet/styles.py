@@ -47,11 +47,21 @@ NUMBER_FORMAT = {
     Role.STEP: "0",
     Role.MASK: "0",
     **dict.fromkeys((Role.RATE, Role.TARGET, Role.INPUT), ANY_SIZE),
-    **dict.fromkeys((Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION, Role.PART, Role.UNIT), DECIMALS),
+    **dict.fromkeys(
+        (Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION, Role.PART, Role.UNIT), DECIMALS
+    ),
     **dict.fromkeys(
         (
-            Role.ERROR, Role.TOTAL_ERROR, Role.BATCH_ERROR, Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT,
-            Role.BATCH_GRADIENT, Role.STATE, Role.CHANGE,
+            Role.ERROR,
+            Role.TOTAL_ERROR,
+            Role.BATCH_ERROR,
+            Role.LOCAL,
+            Role.UPSTREAM,
+            Role.DELTA,
+            Role.GRADIENT,
+            Role.BATCH_GRADIENT,
+            Role.STATE,
+            Role.CHANGE,
         ),
         ANY_SIZE,
     ),

@@ -67,7 +67,9 @@ def write_table(
     sheet.write_string(0, 0, f"Training, a row for each {what}", formats(styles.TITLE))
     about = "Each row runs forward, takes the error and its gradients; the next row's weights follow from them."
     if several:
-        about = "Each row is a sample; the rows of a batch have the same weights, and its last row has what they update."
+        about = (
+            "Each row is a sample; the rows of a batch have the same weights, and its last row has what they update."
+        )
     sheet.write_string(1, 0, about, formats(styles.SUBTITLE))
     sheet.write_string(row, column - 1, f"{RATE} =", formats({"bold": True, "align": "right"}))
     rate_format = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
@@ -194,17 +196,19 @@ def _rates_side_by_side(
 def write_epochs(book: Any, formats: styles.Formats, layout: Layout, by_epoch: Sequence[Sequence[float]]) -> None:
     """The average loss over all samples, epoch by epoch."""
     sheet, header = book.get_worksheet_by_name(EPOCHS), layout.COMPARE_HEADER_ROW
-    about = f"The average of {total_error()} over the {layout.batches.samples} samples of each pass through all of them."
+    about = (
+        f"The average of {total_error()} over the {layout.batches.samples} samples of each pass through all of them."
+    )
     _rates_side_by_side(sheet, formats, layout, "Average loss over the set, by epoch", about, EPOCH)
     plain, counted = formats(styles.body(Role.TOTAL_ERROR)), formats(styles.body(Role.STEP))
     for epoch in range(layout.epochs):
         sheet.write_number(header + 1 + epoch, 0, epoch, counted)
         for rate, values in enumerate(by_epoch):
             value = "#NUM!" if math.isnan(values[epoch]) else values[epoch]
-            sheet.write_formula(
-                header + 1 + epoch, 1 + rate, f"={layout.epoch_formula(rate, epoch)}", plain, value
-            )
-    chart = charts.error_by_step(book, "Average loss by epoch", layout.epochs - 1, "average loss", axis=EPOCH, legend=True)
+            sheet.write_formula(header + 1 + epoch, 1 + rate, f"={layout.epoch_formula(rate, epoch)}", plain, value)
+    chart = charts.error_by_step(
+        book, "Average loss by epoch", layout.epochs - 1, "average loss", axis=EPOCH, legend=True
+    )
     for rate, values in enumerate(by_epoch):
         charts.add_series(
             chart, f"={layout.at(EPOCHS, header, 1 + rate)}", layout.span(EPOCHS, header + 1, 0, layout.epochs),

@@ -14,7 +14,7 @@ from xlsxwriter.format import Format
 
 from xlbackprop import files
 from xlbackprop.sheet import overview, pages, styles, tables
-from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
+from xlbackprop.sheet.layout import COMPARE, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
 from xlbackprop.spec import Spec
@@ -64,7 +64,9 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
 
 def _shown_values(layout: Layout) -> dict[str, float]:
     """The values on the pages: those of the row and rate that a new workbook shows, the first of each."""
-    first_batch = list(islice(table_rows(layout.table, tables.given(layout, 0), layout.batches), layout.batches.count(0)))
+    first_batch = list(
+        islice(table_rows(layout.table, tables.given(layout, 0), layout.batches), layout.batches.count(0))
+    )
     picked = {RATE: layout.spec.rates[0]}
     for cell in layout.page:
         if cell.expr is None and cell.name != RATE:

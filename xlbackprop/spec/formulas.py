@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from xlbackprop.errors import NetworkError
 
-FUNCTIONS = ("max", "exp", "log")  # beside the activation functions, whose spaces are written as _
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
@@ -23,15 +22,15 @@ def parsed(text: str) -> ast.expr:
 
 def names(tree: ast.expr) -> Iterator[str]:
     """The quantities that a formula uses, from left to right."""
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called)
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions)
 
 
-def called(tree: ast.expr) -> Iterator[str]:
-    """The functions that a formula uses."""
+def called(tree: ast.expr) -> Iterator[tuple[str, int]]:
+    """The functions that a formula uses, each with how many arguments it gives them."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield node.func.id
+            yield node.func.id, len(node.args)
 
 
 def _check(tree: ast.expr, text: str, depth: int) -> None:

@@ -30,9 +30,7 @@ def placed(layers: Sequence[Layer], inputs: Names, shape: Shape) -> tuple[Placed
         if isinstance(layer, Residual):
             skip = _skip(layer, index, out, handed)
         results.append(
-            Placed(
-                layer, index, name, shape, out, below, skip, units, outputs, _tensors(layer, index, shape, counted)
-            )
+            Placed(layer, index, name, shape, out, below, skip, units, outputs, _tensors(layer, index, shape, counted))
         )
         if layer.name in handed:
             raise NetworkError(f"layers[{index}].name: {layer.name!r} is the name of an earlier layer; rename one")
@@ -57,7 +55,7 @@ def _units(
             raise NetworkError(f"layers[{index}].units: has {len(layer.units)} entries for {count} {what}")
         return layer.units
     if isinstance(layer, Dense):
-        prefix = layer.name and f"{layer.name}_" or ("o" if is_last else "h")
+        prefix = (layer.name and f"{layer.name}_") or ("o" if is_last else "h")
         first = counted[prefix]
         counted[prefix] += count
         return tuple(f"{prefix}{first + k + 1}" for k in range(count))
@@ -78,8 +76,12 @@ def _skip(layer: Residual, index: int, shape: Shape, handed: dict[str, tuple[Nam
 
 def _tensors(layer: Layer, index: int, shape: Shape, counted: Counter[str]) -> tuple[Tensor, ...]:
     if isinstance(layer, Circuit):
-        names, values = tuple(layer.parameters), tuple(map(float, layer.parameters.values()))
-        return (Tensor("parameters", names, values, (len(names),), True),) if names else ()
+        given = layer.parameters
+        return (
+            (Tensor("parameters", tuple(given), tuple(map(float, given.values())), (len(given),), True),)
+            if given
+            else ()
+        )
     tensors = []
     for field in layer.fields(shape):
         count = size(field.shape)

@@ -13,8 +13,6 @@ from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from xlbackprop.spec.names import activation_name
-
 if TYPE_CHECKING:
     from xlbackprop.spec.layers import Layer
 

@@ -6,12 +6,15 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.spec.layers import LayerKind
 from xlbackprop.spec.network import Sample, Spec, checked
+from xlbackprop.spec.optimizers import Optimizer, Schedule
+from xlbackprop.spec.points import with_points
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +42,9 @@ def loads(text: str, where: str = "network", folder: Path | None = None) -> Spec
     except RecursionError:
         raise NetworkError(f"{where}: brackets are nested too deep; a network needs three levels") from None
     try:
-        spec = msgspec.convert(_tagged(raw), Spec)
+        spec = msgspec.convert(_tagged(with_points(raw)), Spec)
+    except NetworkError as error:
+        raise NetworkError(f"{where}: {error}") from None
     except msgspec.ValidationError as error:
         raise NetworkError(f"{where}: {_readable(str(error), raw)}") from None
     return checked(spec, where)
@@ -98,8 +103,8 @@ def _tagged(raw: dict[str, Any]) -> dict[str, Any]:
     def layer(one: Any) -> Any:
         if not isinstance(one, dict):
             return one
-        words = {key: table(one[key]) for key in ("init", "bias_init") if key in one}
-        return {"kind": "dense", **one, **words}
+        words: dict[str, Any] = {key: table(one[key]) for key in ("init", "bias_init") if key in one}
+        return {"kind": "dense"} | one | words
 
     result = {**raw, **{key: table(raw[key]) for key in ("optimizer", "schedule") if key in raw}}
     if isinstance(layers := raw.get("layers"), list):
@@ -134,16 +139,11 @@ def _keys(place: str, raw: dict[str, Any]) -> tuple[str, ...]:
         return Sample.__struct_fields__
     if match := re.match(r"layers\[(\d+)\]$", place):
         kind = raw["layers"][int(match[1])].get("kind", "dense")
-        return _fields_of(Spec.__annotations__, kind)
+        fields = next(one for one in get_args(LayerKind) if one.__struct_config__.tag == kind).__struct_fields__
+        shared = ("activation", "units", "name")  # what only this kind has comes first
+        return (*(key for key in fields if key not in shared), *shared)
+    if place in ("optimizer", "schedule"):
+        kind = raw[place].get("kind", "none") if isinstance(raw[place], dict) else raw[place]
+        known = [Schedule] if place == "schedule" else get_args(Optimizer)
+        return next(one for one in known if place == "schedule" or one.__struct_config__.tag == kind).__struct_fields__
     return Spec.__struct_fields__
-
-
-def _fields_of(_: object, kind: str) -> tuple[str, ...]:
-    from typing import get_args
-
-    from xlbackprop.spec.layers import LayerKind
-
-    layer = next(one for one in get_args(LayerKind) if one.__struct_config__.tag == kind)
-    # What only this kind has first, then what every layer has.
-    own = [key for key in layer.__struct_fields__ if key not in ("name", "units", "activation")]
-    return (*own, "activation", "units", "name")

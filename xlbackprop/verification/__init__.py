@@ -101,7 +101,7 @@ class _Ledger:
                 expected = implied if root[k] else trained
                 self._add(
                     Mismatch(
-                        run.sheet, run.rows[k], run.column, run.name,
+                        run.sheet, run.rows[int(k)], run.column, run.name,
                         kind if root[k] else "inherited", float(found[k]), float(expected.values[k]),
                     )
                 )  # fmt: skip
@@ -142,7 +142,7 @@ class _Ledger:
                 for k in np.flatnonzero(~agrees(found, cells, complex_step.FLOOR) & known):
                     self._add(
                         Mismatch(
-                            run.sheet, run.rows[k], run.column, run.name,
+                            run.sheet, run.rows[int(k)], run.column, run.name,
                             "wrong-gradient", float(found[k]), float(derivative[k]),
                         )
                     )  # fmt: skip
@@ -155,9 +155,9 @@ class _Ledger:
             return
         for run, found, _, implied in comparison:
             for k in range(run.count):
-                if (run.sheet, run.rows[k], run.column) in typed:
+                if (run.sheet, run.rows[int(k)], run.column) in typed:
                     values = float(found[k]), float(implied.values[k])
-                    self._add(Mismatch(run.sheet, run.rows[k], run.column, run.name, "typed-constant", *values))
+                    self._add(Mismatch(run.sheet, run.rows[int(k)], run.column, run.name, "typed-constant", *values))
         for cell in text_cells(book.layout):
             if (cell.sheet, cell.row, cell.column) in typed:
                 text = cell.text(_short_texts(comparison).__getitem__)

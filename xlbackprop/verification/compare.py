@@ -15,9 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from xlbackprop.engine import Engine, Recalculated
-from xlbackprop.reference import run as reference
+from xlbackprop.reference import implied as rows
 from xlbackprop.reference.functions import Array
-from xlbackprop.reference.run import Numbers
+from xlbackprop.reference.noise import Numbers
+from xlbackprop.reference.run import train
+from xlbackprop.reference.samples import input_statistics
 from xlbackprop.reference.told import Calculator
 from xlbackprop.sheet.layout import BATCH_FIRST, BATCH_LAST, EPOCH_ERROR, RISES, Kind, Run
 from xlbackprop.spec import Spec
@@ -48,7 +50,7 @@ class Comparison:
         # LibreOffice rounds differences too, not only what it keeps, so a whole training has this rounding.
         self._calculator = Calculator(engine.epsilon, engine.exp_overflows, engine.erf_error)
         self.found: dict[Run, Array] = {run: numbers(recalculated, run) for run in self.layout.runs()}
-        self.trained: Numbers = reference.train(spec, self._calculator)
+        self.trained: Numbers = train(spec, self._calculator)
 
     def __iter__(self) -> Iterator[tuple[Run, Array, Cells, Cells]]:
         """Each run with what it holds, and what it should by the whole training and by its own row."""
@@ -68,7 +70,7 @@ class Comparison:
 
     @cached_property
     def implied(self) -> Numbers:
-        return reference.implied(self.spec, self.tables, self._calculator)
+        return rows.implied(self.spec, self.tables, self._calculator)
 
     @cached_property
     def from_weights(self) -> Numbers:
@@ -76,7 +78,7 @@ class Comparison:
         spec = self.spec
         rests = {RATE, STEP, VISIT, SAMPLE, *spec.inputs, *spec.targets, *spec.initial, *spec.drawn}
         observed = {name: values for name, values in self.tables.items() if name in rests}
-        return reference.implied(spec, observed, self._calculator)
+        return rows.implied(spec, observed, self._calculator)
 
     @cached_property
     def page(self) -> Numbers:
@@ -84,7 +86,7 @@ class Comparison:
         start, noise = self._picked(self.trained)
         relative = [noise[name] / abs(value) for name, value in start.items() if value and math.isfinite(noise[name])]
         calculator = replace(self._calculator, epsilon=max([self._calculator.epsilon, *relative]))
-        return _with(reference.page(self.spec, start, calculator), start, noise)
+        return _with(rows.page(self.spec, start, calculator), start, noise)
 
     @cached_property
     def page_implied(self) -> Numbers:
@@ -92,7 +94,7 @@ class Comparison:
         cells = {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
         start, _ = self._picked(Numbers(self.tables, {}))
         noise = {name: abs(value) * self._calculator.epsilon for name, value in start.items()}
-        return _with(reference.page(self.spec, cells, self._calculator, by_factors=True), start, noise)
+        return _with(rows.page(self.spec, cells, self._calculator, by_factors=True), start, noise)
 
     def _picked(self, numbers: Numbers) -> tuple[dict[str, float], dict[str, float]]:
         """What the pages pick from the tables' numbers, and its noise."""
@@ -141,7 +143,7 @@ class Comparison:
         elif run.name == RATE:
             values = np.array([spec.rates[rate if run.rate is None else run.rate]])
         elif run.name in self.layout.statistics:
-            means, deviations = reference.input_statistics(spec)
+            means, deviations = input_statistics(spec)
             found = {naming.mean_name(name): value for name, value in zip(spec.inputs, means)}
             found |= {naming.deviation_name(name): value for name, value in zip(spec.inputs, deviations)}
             largest = max(abs(x) for sample in spec.samples for x in sample.inputs)

@@ -47,8 +47,10 @@ def agrees(found: Value, right: str) -> bool:
     if right == "#NUM!":  # an error or, as one calculator's reader has it, a blank
         return found is None or str(found).startswith("#")
     # A number too small to show has its sign's brackets or not, as rounding decides.
-    found, right = (text.replace("(0)", "0") if isinstance(text, str) else text for text in (found, right))
-    if not isinstance(found, str) or _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
+    if not isinstance(found, str):
+        return False
+    found, right = found.replace("(0)", "0"), right.replace("(0)", "0")
+    if _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
         return False
     return all(
         abs(a - b) <= _RELATIVE * max(abs(a), abs(b)) + _ABSOLUTE for a, b in zip(_numbers(found), _numbers(right))

@@ -73,6 +73,8 @@ _NAMES: dict[str, Callable[[str], str]] = {
 
 def keep_state(program: Program, spec: Spec) -> None:
     """Define what a batch keeps for the next: its rate, gradients and moments."""
+    if not spec.trained:
+        return
     _schedule(program, spec)
     for weight in spec.trained:
         if spec.batches.several:

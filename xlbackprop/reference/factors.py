@@ -33,7 +33,7 @@ class Factors:
     def __init__(self, spec: Spec, stages: Sequence[Stage], row: Row, now: Mapping[str, Array]) -> None:
         self._spec, self._stages, self._row = spec, stages, row
         self._now = now if spec.update == "sequential" else {}
-        self.names: set[str] = set()  # of the factors
+        self.noise: dict[str, float] = {}  # of the factors: what rounding in their own formula may do
         self._instead: dict[str, Array] = {}  # adjoints that are a mean over the batch and have no cell of their own
 
     def told(self, *, by_factors: bool) -> dict[str, Array]:
@@ -50,7 +50,7 @@ class Factors:
                 continue
             slopes = self._slopes_of(stage)
             result |= slopes
-            self.names |= set(slopes)
+            self.noise |= dict.fromkeys(slopes, FLOOR) | _rough(stage)
             for made in stage.made:
                 for name in dict.fromkeys(name for argument in stage.arguments for name in argument.names):
                     self._add(adjoints, name, self._product(made, self._row.found(local_name(made, name))))
@@ -110,3 +110,12 @@ class Factors:
         if found is None:  # a factor stands for the adjoint of what only the total error uses
             found = self._row.found(local_name(total_error(), made))
         return self._instead.get(made) if found is None else found
+
+
+def _rough(stage: Stage) -> dict[str, float]:
+    """How far the slopes of an elementwise function may be off."""
+    if stage.rough_slope is None:
+        return {}
+    (argument,) = stage.arguments
+    sizes = stage.rough_slope(argument.values)[0, 0]
+    return {local_name(a, z): FLOOR + float(size) for a, z, size in zip(stage.made, argument.names, sizes)}

@@ -124,7 +124,7 @@ TINY = 1e-300  # stands for a target of 0 under the logarithm, where t ln t is 0
 
 
 def _kl(t: Array, y: Array) -> Array:
-    return np.asarray(t * np.log(np.maximum(t, TINY) / y))
+    return np.asarray(t * (np.log(np.maximum(t, TINY)) - np.log(y)))
 
 
 LOSSES: dict[str, Loss] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from xlbackprop.reference.factors import FLOOR, Factors
+from xlbackprop.reference.factors import Factors
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network
 from xlbackprop.reference.noise import Numbers, Row, with_noise
@@ -132,20 +132,28 @@ def _parameters_implied(spec: Spec, observed: Mapping[str, Array], told: Mapping
     return result
 
 
-def page(spec: Spec, observed: Mapping[str, float], calculator: Calculator, *, by_factors: bool = False) -> Numbers:
+def page(
+    spec: Spec,
+    observed: Mapping[str, float],
+    calculator: Calculator,
+    noise: Mapping[str, float] | None = None,
+    *,
+    by_factors: bool = False,
+) -> Numbers:
     """One step told in full, each quantity a number, by what the page itself shows.
 
     `observed` holds the page's cells. Without those that are calculated (everything but rate,
-    step, samples and parameters) it is calculated from the start. `by_factors`: an adjoint is the
+    step, samples and parameters) it is calculated from the start, and moves as far as their `noise`
+    moves it. `by_factors`: an adjoint is the
     sum of the products of the page's own factors.
     """
     network = Network(spec, calculator)
     kept = once_names(spec)
     flat = {name: np.array([value]) if name in kept else np.array([[value]]) for name, value in observed.items()}
-    factor_names: set[str] = set()
+    rough: dict[str, float] = {}
 
     def once(copy: int) -> dict[str, Array]:
-        row = Row(flat, calculator.epsilon if copy else 0.0, copy)
+        row = Row(flat, calculator.epsilon if copy else 0.0, copy, noise)
         x, t = row.observed(spec.inputs), row.observed(spec.targets)
         by_name = {name: row.observed((name,))[..., 0] for name in spec.initial}
         drawn = {name: row.observed((name,))[..., 0] for name in spec.drawn}
@@ -160,15 +168,15 @@ def page(spec: Spec, observed: Mapping[str, float], calculator: Calculator, *, b
             after = _page_update(network, row, by_name, gradients, rate)
         factors = Factors(spec, passed.stages, row, by_name | after)
         row.seen |= factors.told(by_factors=by_factors)
-        factor_names.update(factors.names)
+        rough.update(factors.noise)
         if not spec.couples:
             passed = network.forward(x, network.parameters(by_name | after, drawn), row, again=True)
             row.seen[CHANGE] = network.error(t, passed, row, again=True) - before
         return {name: values.reshape(-1)[0] for name, values in (row.seen | row.seen_once_values).items()}
 
     numbers = with_noise(once)
-    for name in factor_names:
-        numbers.noise[name] = numbers.noise[name] + FLOOR
+    for name, size in rough.items():
+        numbers.noise[name] = numbers.noise[name] + 2 * size
     return numbers
 
 

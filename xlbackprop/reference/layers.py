@@ -298,9 +298,12 @@ class Activated:
 
     def forward(self, told: Forward, units: Named) -> Named:
         rough = self.row.rough(units.values) * self.digit
-        return told.stage(self.names, self.row.value, units, rough=rough, slope=self.row.slope)
+        return told.stage(
+            self.names, self.row.value, units, rough=rough, slope=self.row.slope,
+            rough_slope=lambda z: self.row.rough_slope(z) * self.digit,
+        )  # fmt: skip
 
-    def back(self, told: Backward, adjoint: Array, z: Array, a: Array) -> Array:
+    def back(self, adjoint: Array, z: Array, a: Array) -> Array:
         """From the adjoint of a = f(z) to that of z, which nobody has seen yet."""
         return np.asarray(adjoint * self.row.slope(z, a))
 

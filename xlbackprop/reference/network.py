@@ -140,20 +140,24 @@ class Network:
         return slope
 
     def _layer_back(self, told: Backward, k: int, passed: Pass) -> None:
-        layer, one = self.layers[k], self.layers[k].one
-        told.add(one.below, layer.back(told, self._units_back(told, k, passed), passed.memories[k]))
+        layer, one, activation = self.layers[k], self.layers[k].one, self._activations[k]
+        delta = self._units_back(told, k, passed)
+        rough = None
+        if activation is not None and one.units == one.below:  # the layer below shows what this one hands back
+            rough = activation.rough(delta, passed.units[k].values)
+            delta = activation.back(delta, passed.units[k].values, passed.outputs[k].values)
+        told.add(one.below, layer.back(told, delta, passed.memories[k]), rough)
 
     def _units_back(self, told: Backward, k: int, passed: Pass) -> Array:
-        """The adjoint of the layer's units."""
+        """The adjoint of the units that the layer defines; of one that defines none, of its outputs."""
         one, activation = self.layers[k].one, self._activations[k]
-        adjoint = told.pending(one.outputs)
-        if one.outputs != one.below:  # else these are the layer below's to show
-            adjoint = told.see(one.outputs, adjoint)
-        if activation is None:
+        if one.outputs == one.below:
+            return told.pending(one.outputs)
+        adjoint = told.taken(one.outputs)
+        if activation is None or one.units == one.below:
             return adjoint
         z, a = passed.units[k].values, passed.outputs[k].values
-        delta = activation.back(told, adjoint, z, a)
-        return delta if one.units == one.below else told.see(one.units, delta, activation.rough(adjoint, z))
+        return told.see(one.units, activation.back(adjoint, z, a), activation.rough(adjoint, z))
 
     def _gradients(self, told: Backward, witness: Witness, names: Names, passed: Pass) -> dict[str, Array]:
         if self.spec.input_gradients:

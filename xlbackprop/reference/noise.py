@@ -56,7 +56,7 @@ class Tape:
         else:
             digits = digits[(self._start + np.arange(rows)) % PERIOD].transpose(1, 0, 2)
         if rough is not None:
-            values = values + rough * digits / 16
+            values = values + 4 * rough * np.sign(digits)
         # What has one row, as parameters have, is the same in all rows of the batch.
         self._kept[names][self._start : self._start + self._count] = values.transpose(1, 0, 2)
         return np.asarray(values * (1 + self._epsilon * digits))
@@ -67,7 +67,7 @@ class Tape:
             self._spread(names, *values.shape)
         digits = self._digits[names][self._step % PERIOD]
         if rough is not None:
-            values = values + rough * digits / 16
+            values = values + 4 * rough * np.sign(digits)
         self._kept[names][self._step] = values
         return np.asarray(values * (1 + self._epsilon * digits))
 
@@ -89,46 +89,52 @@ class Tape:
 class Row:
     """The witness of single rows: keeps what is implied, and goes on with what is observed."""
 
-    def __init__(self, observed: Mapping[str, Array], epsilon: float, seed: int) -> None:
+    def __init__(
+        self, observed: Mapping[str, Array], epsilon: float, seed: int, noise: Mapping[str, float] | None = None
+    ) -> None:
         self.seen: dict[str, Array] = {}  # (lanes, rows)
         self.seen_once_values: dict[str, Array] = {}  # (lanes,)
         self._observed, self._epsilon = observed, epsilon
+        self._noise = noise or {}  # absolute: what is known of an observed quantity's
         self._random = np.random.default_rng(seed)
 
     def see(self, names: Names, values: Array, rough: Array | None = None) -> Array:
         if rough is not None and self._epsilon:
-            values = values + rough * _last_digits(self._random, values.shape) / 16
+            values = values + 4 * rough * np.sign(_last_digits(self._random, values.shape))
         columns = []
         for k, name in enumerate(names):
             self.seen[name] = values[..., k]
-            columns.append(self._spread(self._observed.get(name, values[..., k])))
+            columns.append(self._spread(name, self._observed.get(name, values[..., k])))
         return np.stack(np.broadcast_arrays(*columns), axis=-1) if columns else values
 
     def see_once(self, names: Names, values: Array, rough: Array | None = None) -> Array:
         if rough is not None and self._epsilon:
-            values = values + rough * _last_digits(self._random, values.shape) / 16
+            values = values + 4 * rough * np.sign(_last_digits(self._random, values.shape))
         columns = []
         for k, name in enumerate(names):
             self.seen_once_values[name] = values[:, k]
-            columns.append(self._spread(self._observed.get(name, values[:, k])))
+            columns.append(self._spread(name, self._observed.get(name, values[:, k])))
         return np.stack(columns, axis=-1) if columns else values
 
     def observed(self, names: Names) -> Array:
         """What is observed, as it is where a row begins: (lanes, rows, n)."""
-        columns = [self._spread(self._observed[name]) for name in names]
+        columns = [self._spread(name, self._observed[name]) for name in names]
         return np.stack(columns, axis=-1) if columns else np.zeros((*self._observed[RATE].shape, 0))
 
     def once(self, name: str) -> Array:
         """(lanes, 1) of what a page shows of the step before, 0 if it shows nothing."""
-        return self._spread(self._observed.get(name, np.zeros((1, 1))).reshape(-1, 1))
+        return self._spread(name, self._observed.get(name, np.zeros((1, 1))).reshape(-1, 1))
 
     def found(self, name: str) -> Array | None:
         """What is observed of a quantity, None if it has no cell."""
         values = self._observed.get(name)
-        return None if values is None else self._spread(values)
+        return None if values is None else self._spread(name, values)
 
-    def _spread(self, values: Array) -> Array:
-        return values * (1 + self._epsilon * _last_digits(self._random, values.shape)) if self._epsilon else values
+    def _spread(self, name: str, values: Array) -> Array:
+        if not self._epsilon:
+            return values
+        digits = _last_digits(self._random, values.shape)
+        return values * (1 + self._epsilon * digits) + self._noise.get(name, 0.0) * np.sign(digits)
 
 
 def with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
@@ -149,9 +155,18 @@ def _last_digits(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return _UNITS[random.integers(len(_UNITS), size=shape, dtype=np.uint8)]
 
 
+# A spread this large, of the number, is no rounding that grew but a choice that rounding made: at the
+# kink of a ReLU, or between two maxima.
+_CHOICE = 1e-7
+
+
 def _distance(plain: Array, copy: Array) -> Array:
-    """How far a copy is from the plain value; infinite where rounding decides about overflow."""
+    """How far a copy is from the plain value; infinite where rounding decides about overflow.
+
+    Where rounding decides between two values, other calculators may decide further on otherwise too.
+    """
     with np.errstate(all="ignore"):
         distance = np.abs(copy - plain)
+        distance = np.where(distance > _CHOICE * np.abs(plain), 4 * distance, distance)
     overflow = np.where(np.isfinite(plain) == np.isfinite(copy), 0.0, np.inf)
     return np.asarray(np.where(np.isfinite(distance), distance, overflow))

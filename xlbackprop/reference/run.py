@@ -53,12 +53,14 @@ def train(spec: Spec, calculator: Calculator = EXACT) -> Numbers:
                 after = network.sequential(t, passed, parameters, rate, tape)
                 for name, values in after.items():
                     now[..., names.index(name)] = values
-            else:
-                gradients = network.backward(t, passed, parameters, tape)
-                g = stacked(gradients, spec, (lanes, count))
-                w, kept = network.updated(now[:, 0, places], g, rate, np.full(lanes, float(step)), before, tape)
-                now[:, 0, places] = w
-                before |= kept
+                continue
+            gradients = network.backward(t, passed, parameters, tape)
+            if not spec.trained:
+                continue
+            g = stacked(gradients, spec, (lanes, count))
+            w, kept = network.updated(now[:, 0, places], g, rate, np.full(lanes, float(step)), before, tape)
+            now[:, 0, places] = w
+            before |= kept
     numbers = tape.numbers()
     visits = np.tile(np.arange(float(spec.batches.visits)), (n_rates, 1))
     steps = np.array([spec.batches.step_of(visit) for visit in range(spec.batches.visits)], dtype=float)

@@ -70,6 +70,7 @@ class Stage:
     over_rows: bool = False  # whether it is the mean over the batch
     # Of an elementwise function, its slope by (argument, made): where the worksheet's slope uses what was made.
     slope: Callable[[Array, Array], Array] | None = None
+    rough_slope: Callable[[Array], Array] | None = None  # of the argument: how far the worksheet's may be off
 
 
 class Forward:
@@ -87,11 +88,12 @@ class Forward:
         rough: Array | None = None,
         over_rows: bool = False,
         slope: Callable[[Array, Array], Array] | None = None,
+        rough_slope: Callable[[Array], Array] | None = None,
     ) -> Named:
         values = f(*(argument.values for argument in arguments))
         made = tuple(map(updated_name, names)) if self._again else names
         values = self._witness.see(made, values, rough)
-        self.stages.append(Stage(names, f, arguments, values, over_rows, slope))
+        self.stages.append(Stage(names, f, arguments, values, over_rows, slope, rough_slope))
         return Named(names, values)
 
 
@@ -101,6 +103,7 @@ class Backward:
     def __init__(self, witness: Witness, adjoint: Callable[[str], str]) -> None:
         self._witness, self._adjoint = witness, adjoint
         self._pending: dict[Names, Array] = {}
+        self._rough: dict[Names, Array] = {}  # how far what is pending may be off
         self.gradients: dict[str, Array] = {}  # of the parameters, (lanes, rows)
 
     def see(self, names: Names, values: Array, rough: Array | None = None) -> Array:
@@ -112,14 +115,20 @@ class Backward:
         mean = np.broadcast_to(adjoint.mean(axis=1, keepdims=True), adjoint.shape)
         return self._witness.see(tuple(over_batch(self._adjoint(name)) for name in names), mean)
 
-    def add(self, names: Names, values: Array) -> None:
+    def add(self, names: Names, values: Array, rough: Array | None = None) -> None:
         """One user's part of the adjoint of what a layer hands on."""
+        if rough is not None:
+            self._rough[names] = rough
         earlier = self._pending.get(names)
         self._pending[names] = values if earlier is None else earlier + values
 
     def pending(self, names: Names) -> Array:
-        """The whole adjoint of what a layer hands on."""
+        """The whole adjoint of what a layer hands on, which nobody has seen yet."""
         return self._pending.pop(names)
+
+    def taken(self, names: Names) -> Array:
+        """The same, seen."""
+        return self.see(names, self.pending(names), self._rough.pop(names, None))
 
     def add_gradients(self, names: Names, values: Array) -> None:
         """Gradients of parameters; one that is used in several places gets the sum over its uses."""

@@ -34,8 +34,8 @@ def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories
         value = 1 if name == BATCH_FIRST else layout.batches.count(0)
         sheet.write_formula(row, 1, f"={layout.batch_formula(name)}", formats({}), value)
     insert_comparisons(book, sheet, layout, histories, (layout.chart_row, 0))
-    first = layout.parameters[0].row
-    _section(sheet, formats, first - 1, "Weights before the first step")
+    if layout.parameters:
+        _section(sheet, formats, layout.parameters[0].row - 1, "Weights before the first step")
     for one in layout.parameters:
         _input(sheet, formats, one)
     _legend(sheet, formats, layout)

@@ -152,7 +152,9 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True, k
 
     @cached_property
     def _sums(self) -> frozenset[str]:
-        return frozenset(unit for one in self.placed for unit in one.units if one.layer.sums or one.layer.applied)
+        sums = {unit for one in self.placed for unit in one.units if one.layer.sums or one.layer.applied}
+        activations = {output for one in self.placed if one.layer.applied for output in one.outputs}
+        return frozenset(sums - activations - set(self.inputs))
 
     def with_parameters(self, values: Mapping[str, float]) -> Spec:
         """The same network with these initial values."""

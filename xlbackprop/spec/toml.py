@@ -22,18 +22,21 @@ else:
     import tomli as tomllib
 
 
-def load(path: Path) -> Spec:
-    """Read a network file. Raises NetworkError, in one line, for whatever is wrong with it."""
+def load(path: Path, weights: Path | None = None) -> Spec:
+    """Read a network file. Raises NetworkError, in one line, for whatever is wrong with it.
+
+    `weights` is used in place of the file of weights that the network file names.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise NetworkError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return loads(text, str(path), path.parent)
+    return loads(text, str(path), path.parent, weights)
 
 
-def loads(text: str, where: str = "network", folder: Path | None = None) -> Spec:
+def loads(text: str, where: str = "network", folder: Path | None = None, weights: Path | None = None) -> Spec:
     """Read a network from TOML text; `where` names it in complaints, files beside it stand in `folder`."""
     try:
         raw = tomllib.loads(text)
@@ -42,12 +45,54 @@ def loads(text: str, where: str = "network", folder: Path | None = None) -> Spec
     except RecursionError:
         raise NetworkError(f"{where}: brackets are nested too deep; a network needs three levels") from None
     try:
-        spec = msgspec.convert(_tagged(with_points(raw)), Spec)
+        weights = _beside(raw, "weights", folder) if weights is None else weights
+        spec = msgspec.convert(_tagged(with_points(_with_data(raw, folder))), Spec)
+        spec = spec if weights is None else _with_weights(spec, weights)
     except NetworkError as error:
         raise NetworkError(f"{where}: {error}") from None
     except msgspec.ValidationError as error:
         raise NetworkError(f"{where}: {_readable(str(error), raw)}") from None
     return checked(spec, where)
+
+
+_FILES = ("data", "weights")  # keys that name a file, whose numbers then stand in the spec
+
+
+def _beside(raw: dict[str, Any], key: str, folder: Path | None) -> Path | None:
+    """The file that the key names."""
+    if key not in raw:
+        return None
+    if not isinstance(raw[key], str) or not raw[key]:
+        raise NetworkError(f"{key}: is {raw[key]!r:.40}; give the name of a file beside the network file")
+    if folder is None:
+        raise NetworkError(f"{key}: names a file, and there is no folder to look in; write its numbers here")
+    return folder.joinpath(raw[key])
+
+
+def _with_data(raw: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """With the samples of the CSV file that `data` names."""
+    result = {key: value for key, value in raw.items() if key not in _FILES}
+    if (path := _beside(raw, "data", folder)) is None:
+        return result
+    for other in ("samples", "points"):
+        if other in raw:
+            raise NetworkError(f"data: {other} are given as well; give one of them")
+    from xlbackprop.bring.data import samples
+
+    inputs, targets = (_strings(raw.get(key)) for key in ("inputs", "targets"))
+    result["samples"] = samples(path, inputs, targets, without_targets=raw.get("loss") == "output")
+    return result
+
+
+def _strings(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _with_weights(spec: Spec, path: Path) -> Spec:
+    from xlbackprop.bring.weights import filled
+
+    shape = spec.input_shape or (len(spec.inputs or spec.samples[0].inputs),)
+    return msgspec.structs.replace(spec, layers=filled(spec.layers, shape, path))
 
 
 def dumps(spec: Spec) -> str:
@@ -106,7 +151,7 @@ def _tagged(raw: dict[str, Any]) -> dict[str, Any]:
         words: dict[str, Any] = {key: table(one[key]) for key in ("init", "bias_init") if key in one}
         return {"kind": "dense"} | one | words
 
-    result = {**raw, **{key: table(raw[key]) for key in ("optimizer", "schedule") if key in raw}}
+    result: dict[str, Any] = {**raw, **{key: table(raw[key]) for key in ("optimizer", "schedule") if key in raw}}
     if isinstance(layers := raw.get("layers"), list):
         result["layers"] = [layer(one) for one in layers]
     return result
@@ -146,4 +191,4 @@ def _keys(place: str, raw: dict[str, Any]) -> tuple[str, ...]:
         kind = raw[place].get("kind", "none") if isinstance(raw[place], dict) else raw[place]
         known = [Schedule] if place == "schedule" else get_args(Optimizer)
         return next(one for one in known if place == "schedule" or one.__struct_config__.tag == kind).__struct_fields__
-    return Spec.__struct_fields__
+    return (*Spec.__struct_fields__, "points", *_FILES)

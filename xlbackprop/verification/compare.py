@@ -7,9 +7,8 @@ wrong by itself; one that is as implied and not as trained inherits a mistake.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -84,9 +83,7 @@ class Comparison:
     def page(self) -> Numbers:
         """The pages by the whole training: calculated from its row, with at least the noise of that row."""
         start, noise = self._picked(self.trained)
-        relative = [noise[name] / abs(value) for name, value in start.items() if value and math.isfinite(noise[name])]
-        calculator = replace(self._calculator, epsilon=max([self._calculator.epsilon, *relative]))
-        return _with(rows.page(self.spec, start, calculator), start, noise)
+        return _with(rows.page(self.spec, start, self._calculator, noise), start, noise)
 
     @cached_property
     def page_implied(self) -> Numbers:

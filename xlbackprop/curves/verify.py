@@ -1,0 +1,206 @@
+"""Verify a workbook of function tables: where the sheet's telling and the reference's meet.
+
+The file is recalculated from disk. Each cell is compared with what its own row implies, each
+derivative also with the complex step, and all of it once more with other inputs.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from xlbackprop.curves import reference
+from xlbackprop.curves.layout import FIRST, LAST, Column, Layout, Place
+from xlbackprop.curves.read import Inputs, Workbook
+from xlbackprop.curves.reference import Told
+from xlbackprop.curves.report import Report
+from xlbackprop.curves.spec import Functions
+from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.engine import engine as engine_named
+from xlbackprop.reference.complex_step import FLOOR
+from xlbackprop.reference.functions import Array
+from xlbackprop.reference.told import Calculator
+from xlbackprop.sheet.address import cell_name
+from xlbackprop.verification import texts
+from xlbackprop.verification.compare import Cells, agrees, relative_difference
+from xlbackprop.verification.report import Mismatch, Worst
+
+
+def verify(
+    path: Path | str,
+    *,
+    engine: str | Engine = "embedded",
+    functions: Functions | None = None,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Report:
+    """Recalculate and check a workbook of function tables, as it stands now.
+
+    `functions` stands in for the file that the workbook carries. Raises WorkbookError for a
+    workbook that cannot be read or has no table of ours, EngineError where the calculator fails.
+    """
+    calculator = engine_named(engine) if isinstance(engine, str) else engine
+    progress("recalculating")
+    recalculated = calculator.recalculate(Path(path))
+    book = Workbook(Path(path), recalculated, functions)
+    progress("comparing")
+    ledger = _Ledger(Calculator(calculator.epsilon, calculator.exp_overflows, calculator.erf_error))
+    for layout, inputs in zip(book.layouts, book.inputs):
+        found = _Found(layout, inputs, recalculated)
+        ledger.compare(found)
+        ledger.typed_cells(found, book)
+    progress("comparing with other inputs")
+    others = _other_inputs(book)
+    changed = recalculated.changed(
+        {
+            (layout.sheet, one.row, one.column): inputs[one.name]
+            for layout, inputs in zip(book.layouts, others)
+            for one in layout.inputs
+        }
+    )
+    lucky = _Ledger(ledger.calculator, "lucky-formula")
+    for layout, other in zip(book.layouts, others):
+        lucky.compare(_Found(layout, other, changed))
+    return Report(
+        workbook=str(path),
+        engine=calculator.name,
+        layouts=book.layouts,
+        cells=ledger.cells,
+        rounding=ledger.rounding,
+        worst=ledger.worst,
+        witnessed=ledger.witnessed,
+        mismatches=_with_formulas(book, {**lucky.mismatches, **ledger.mismatches}),
+    )
+
+
+def _other_inputs(book: Workbook) -> list[Inputs]:
+    """Every input near what it is and not equal to it, and between 0 and 1 where it was."""
+    chance = random.Random(0)  # the same each time
+
+    def other(value: float) -> float:
+        power = chance.uniform(0.8, 1.25)
+        if value == 0:
+            return 0.1 * power
+        return float(value**power) if 0 < value < 1 else value * power
+
+    return [{name: other(value) for name, value in inputs.items()} for inputs in book.inputs]
+
+
+class _Found:
+    """The cells of a table as they stand, read once."""
+
+    def __init__(self, layout: Layout, inputs: Inputs, recalculated: Recalculated) -> None:
+        self.layout, self.inputs = layout, inputs
+        self.numbers: dict[str, Array] = {}
+        self.labels: dict[str, str] = {}
+        for column in layout.columns:
+            place = layout.place(column)
+            label, *values = recalculated.column(layout.sheet, layout.header_row, place, layout.table.count + 1)
+            cells = [float(value) if isinstance(value, (int, float)) else math.nan for value in values]
+            self.labels[column.name], self.numbers[column.name] = str(label), np.array(cells)
+
+    def target(self, column: Column) -> float | None:
+        return self.inputs[column.target] if column.target else None
+
+    def label(self, column: Column) -> str:
+        """What the header should read."""
+        return f"{self.layout.label_start(column)}{self.inputs[column.target]:.15g}"
+
+    def implied(self, column: Column, calculator: Calculator) -> Told:
+        """What a column must be by the other cells of its rows and by the inputs."""
+        table, inputs = self.layout.table, self.inputs
+        if not column.function:
+            if table.grid and column.name == table.variable:
+                return reference.grid(inputs[FIRST], inputs[LAST], table.count, calculator)
+            assert table.factor is not None
+            return reference.product(self.numbers[table.variable], inputs[table.factor.name], calculator)
+        z, target = self.numbers[table.argument], self.target(column)
+        if not column.differentiated:
+            return reference.value(column.function, z, target, calculator)
+        a = self.numbers[self.layout.value(column).name]
+        return reference.slope(column.function, z, a, target, calculator)
+
+
+class _Ledger:
+    """Counts what was compared and keeps, for each cell, the first thing that is wrong with it."""
+
+    def __init__(self, calculator: Calculator, kind: str = "wrong-formula") -> None:
+        self.calculator, self._kind = calculator, kind
+        self.cells = self.rounding = self.witnessed = 0
+        self.worst = Worst()
+        self.mismatches: dict[Place, Mismatch] = {}
+
+    def compare(self, found: _Found) -> None:
+        layout = found.layout
+        right: dict[str, Array] = {}  # of each column, which cells are as their rows imply
+        for column in layout.calculated:
+            values, told = found.numbers[column.name], Cells(*found.implied(column, self.calculator))
+            self.cells += len(values)
+            relative, rounding = relative_difference(values, told)
+            self.rounding += int(rounding.sum())
+            if relative.max() > self.worst.relative:
+                top = int(relative.argmax())
+                cell = cell_name(layout.first_row + top, layout.place(column))
+                self.worst = Worst(float(relative[top]), layout.sheet, cell, column.name)
+            right[column.name] = agrees(values, told)
+            self._add(found, column, ~right[column.name], told.values, self._kind)
+            if column.differentiated:
+                function = layout.value(column).name
+                self._complex_step(found, column, told, right[function] & np.isfinite(found.numbers[function]))
+        self._labels(found)
+
+    def _complex_step(self, found: _Found, column: Column, told: Cells, known: Array) -> None:
+        """The derivative once more, without a rule, wherever the function has a value and the right one."""
+        z = found.numbers[found.layout.table.argument]
+        derivative = reference.complex_step(column.function, z, found.target(column))
+        known = known & np.isfinite(derivative) & np.isfinite(told.values)
+        self.witnessed += int(known.sum())
+        wrong = known & ~agrees(found.numbers[column.name], Cells(derivative, told.noise), FLOOR)
+        self._add(found, column, wrong, derivative, "wrong-gradient")
+
+    def _labels(self, found: _Found) -> None:
+        """The headers that name a target as it is now."""
+        for column in found.layout.columns:
+            if column.target:
+                self.cells += 1
+                if not texts.agrees(found.labels[column.name], found.label(column)):
+                    self._add_label(found, column, self._kind)
+
+    def typed_cells(self, found: _Found, book: Workbook) -> None:
+        """Cells that should be calculated and hold a typed number, be it the right one."""
+        layout = found.layout
+        for column in layout.columns:
+            if column.target and book.is_typed(layout.header_place(column)):
+                self._add_label(found, column, "typed-constant")
+        for column in layout.calculated:
+            typed = np.array([book.is_typed(layout.row_place(column, k)) for k in range(layout.table.count)])
+            if typed.any():
+                self._add(found, column, typed, found.implied(column, self.calculator).values, "typed-constant")
+
+    def _add(self, found: _Found, column: Column, wrong: Array, expected: Array, kind: str) -> None:
+        """What was said of a cell first stands, but that it is typed is always worth saying."""
+        values = found.numbers[column.name]
+        for k in map(int, np.flatnonzero(wrong)):
+            place = found.layout.row_place(column, k)
+            if place not in self.mismatches or kind == "typed-constant":
+                self.mismatches[place] = Mismatch(*place, column.name, kind, float(values[k]), float(expected[k]))
+
+    def _add_label(self, found: _Found, column: Column, kind: str) -> None:
+        place = found.layout.header_place(column)
+        held, right = found.labels[column.name], found.label(column)
+        self.mismatches[place] = Mismatch(*place, f"header of {column.name}", kind, held, right)
+
+
+def _with_formulas(book: Workbook, mismatches: dict[Place, Mismatch]) -> list[Mismatch]:
+    """The file's own formula beside each wrong cell, and the right one."""
+    if not mismatches:
+        return []
+    held = book.held_formulas()
+    right = {place: formula for layout in book.layouts for place, formula in layout.formulas()}
+    return [
+        replace(one, formula=held.get(place, ""), fix=f"={right[place]}") for place, one in sorted(mismatches.items())
+    ]

@@ -6,6 +6,7 @@ page's own definitions, and agree with it in the digits that it prints.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 E, A = "E_total", "a_{}"
@@ -101,4 +102,27 @@ FACTS = [
     # Nielsen, Neural Networks and Deep Learning, chapter 3: outputs at the start and after 300 epochs.
     Fact("nielsen-neuron", "a_z", 0.15, 0, 0.982014, 1e-6),
     Fact("nielsen-neuron", "a_z", 0.15, 300, 0.202848, 3e-6),
+    # CS231n, Backpropagation, Intuitions: (x+y)z at (-2, 5, -4), the sigmoid neuron, 2(xy + max(z, w)).
+    *_at_0("cs231n-circuits", 0.1, 1e-15, {
+        "f": -12, "∂E/∂x": -4, "∂E/∂y": -4, "∂E/∂z": 3,
+        "doubled": -20, "∂E/∂x3": -8, "∂E/∂y3": 6, "∂E/∂z3": 2, "∂E/∂w3": 0,
+    }),
+    *_at_0("cs231n-circuits", 0.1, 1e-9, {
+        "neuron": 0.7310585786, "∂E/∂x0": 0.3932238665, "∂E/∂x1": -0.5898357997,
+        "∂E/∂w0": -0.1966119332, "∂E/∂w1": -0.3932238665, "∂E/∂w2": 0.1966119332,
+    }),
+    # Andrej Karpathy's micrograd lecture: its neuron.
+    *_at_0("micrograd-neuron", 0.05, 1e-14, {
+        "a_n": 0.7071067811865476, "∂E/∂x1": -1.5, "∂E/∂x2": 0.5, "∂E/∂w1": 1, "∂E/∂w2": 0, "∂E/∂b": 0.5,
+    }),
+    # The fast.ai course's spreadsheet, rows (14, 58) and (86, 202).
+    *_at_0("graddesc", 0.0001, 1e-15, {"∂E/∂b": -86, "∂E/∂a": -1204}),
+    *(Fact("graddesc", name, 0.0001, step, value, 1e-12) for name, step, value in (
+        ("a", 1, 1.1204), ("b", 1, 1.0086), ("a", 2, 2.9201564), ("b", 2, 1.0295274))),
+    # ERA V2, session 6: likelihoods and errors of the right class, printed with two digits.
+    *(Fact("softmax-nll", name, 0.1, 0, value, 0.005 / value) for name, value in (
+        ("cat", 0.71), ("dog", 0.26), ("horse", 0.04), (E, 0.34))),
+    # The softmax of (1, 0, -1, 3), by its logarithm.
+    *_at_0("modules-logsoftmax", 0.1, 1e-7, {
+        f"y{k}": math.log(p) for k, p in enumerate((0.112457214, 0.041370697, 0.015219429, 0.830952661), start=1)}),
 ]  # fmt: skip

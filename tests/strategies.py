@@ -201,7 +201,8 @@ def any_networks(draw: st.DrawFn) -> Spec:
         ])),
         schedule=draw(st.sampled_from([
             kinds.Schedule(), kinds.Schedule(), kinds.Schedule(kind="step", every=1, warm_up=2),
-            kinds.Schedule(kind="exponential", factor=0.8, by="epoch"), kinds.Schedule(kind="cosine", last=3, least=0.01),
+            kinds.Schedule(kind="exponential", factor=0.8, by="epoch"),
+            kinds.Schedule(kind="cosine", last=3, least=0.01),
         ])),
         l1=draw(st.sampled_from([0.0, 0.001])),
         l2=draw(st.sampled_from([0.0, 0.01])),

@@ -66,7 +66,7 @@ def test_a_wrong_rule_of_the_sheet(rule: str, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_wrong_update_in_the_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = lambda weight, gradient, rate=Ref("η"): add(weight, mul(rate, gradient))  # noqa: E731
+    wrong = lambda weight, gradient, rate=None: add(weight, mul(rate or Ref("η"), gradient))  # noqa: E731
     monkeypatch.setattr(optimizers, "sgd_step", wrong)
     report = _verified(tmp_path)
     assert _roots(report) == {f"w{k}" for k in range(1, 9)}

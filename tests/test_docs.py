@@ -10,7 +10,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import openpyxl
 import pytest
 from click.testing import CliRunner
@@ -19,43 +21,125 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the ben
 
 import xlbackprop
 from benchmarks.audit import fill
+from xlbackprop import kinds
 from xlbackprop.audit.mistakes import MISTAKES
 from xlbackprop.cli import main
 from xlbackprop.graph.listing import tables
-from xlbackprop.networks import load
-from xlbackprop.spec import Dense, Sample, Spec
+from xlbackprop.networks import load_any
+from xlbackprop.spec import Sample, Spec
+from xlbackprop.spec.layers import Layer, LayerKind
+from xlbackprop.spec.optimizers import Optimizer, Schedule
+from xlbackprop.spec.points import Points
+from xlbackprop.spec.start import Init
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
+# What each key means, of whatever table it is in.
 _KEYS = {
     "title": "what the workbook is called",
     "about": "a sentence under the title",
     "source": "where the network comes from",
-    "layers": "one table for each dense layer, from the inputs to the outputs",
-    "samples": "one table for each sample",
+    "layers": "one table for each layer, from the inputs to the outputs",
+    "samples": "one table for each sample; or `data`, the name of a CSV file beside this one; or `points`",
     "rates": "learning rates, each above 0; a sheet for each",
-    "steps": "how many updates; the table has a row more",
-    "loss": "`half squared error`: E_k = ½ (t_k - a_k)², summed over the outputs",
+    "steps": "how many updates; the table has a batch more",
+    "epochs": "passes through all samples, in place of `steps`",
+    "loss": "one of the losses that `xlbackprop ops` lists",
+    "reduction": "`mean` or `sum` of the gradients of a batch",
+    "batch": 'samples between two updates, or `"full"`; the last batch of an epoch may be short',
+    "shuffle": "the seed of a new order in each epoch; in turn if left out",
+    "optimizer": 'a name, or a table such as `{kind = "momentum", nesterov = true}`',
+    "schedule": "a name, or a table: what becomes of the rate",
+    "l1": "weight decay by the absolute value: its derivative λ sign(w) is added to the gradient",
+    "l2": "weight decay by the square: λ w is added to the gradient",
+    "clip_norm": "the most that the norm of all gradients may be",
+    "clip_value": "the most that each gradient may be, up or down",
     "update": "`simultaneous` or `sequential`",
-    "style": "`class` or `delta`",
+    "normalize": "whether inputs have their mean taken off and are divided by their standard deviation, in live cells",
+    "input_gradients": "whether the gradients by the inputs have columns too",
+    "style": "`class` (closed forms, of dense layers) or `delta`",
+    "layout": "`rows`, a row a sample; or `matrix`, blocks as people draw them on paper",
+    "stable": "whether formulas are used whose EXP cannot overflow",
+    "seed": "of the initial weights",
+    "input_shape": "`[channels, length]`, `[channels, height, width]` or `[tokens, features]`",
     "inputs": "names of the inputs; in a sample, their values",
     "targets": "names of the targets; in a sample, their values",
-    "weights": "a row for each unit, a number for each of its inputs",
-    "activation": "`identity`, `sigmoid`, `tanh` or `relu`",
-    "bias": "a number that all units share, or a list of one for each; none if left out",
+    "label": "the class, from 0, in place of targets",
+    "weights": "the numbers; of a dense layer a row for each unit, of a kernel nested by channel",
+    "activation": "one of the activations that `xlbackprop ops` lists, or `none` for no cell of its own",
+    "bias": "a list of one for each unit or channel; of a dense layer also one number that all share",
     "train_bias": "whether the biases are trained",
+    "train": "whether scale and shift are trained",
     "units": "names of the units",
-    "weight_names": "names of the weights, in rows as the weights",
-    "bias_names": "names of the biases: one, or one for each unit",
+    "name": "the layer's name, for a residual layer to refer to",
+    "weight_names": 'names of the weights; a name that repeats is a shared weight, `""` is no connection',
+    "bias_names": "names of the biases",
+    "size": "how many units, with `init` in place of `weights`",
+    "init": "how the weights start: a name or a table, see below",
+    "bias_init": "how the biases start, one for each unit",
+    "channels": "how many channels come out, with `init` in place of `weights`",
+    "kernel": "the window's size: one number, or one for each axis",
+    "stride": "how far the window moves",
+    "padding": "how far the window reaches beyond each end",
+    "dilation": "how far apart the window's places are",
+    "how": "`max` or `average`",
+    "of": "the name of the layer, or `inputs`, that is added",
+    "copies": "how many",
+    "parts": "into how many equal parts the inputs are cut",
+    "scale": "γ, one for each channel or feature",
+    "shift": "β, one for each channel or feature",
+    "epsilon": "ε, which keeps a root or a quotient from 0",
+    "mode": "`training` or `evaluation`",
+    "mean": "the means that evaluation uses; of an initialisation, the mean of the numbers",
+    "variance": "the variances that evaluation uses",
+    "groups": "how many groups the channels make",
+    "p": "the part that is dropped",
+    "mask": "a 0 or 1 for each input, the same at every visit",
+    "base": "of the wavelengths",
+    "query": "W_q, (d, features)",
+    "key": "W_k, (d, features)",
+    "value": "W_v, (d, features); of a constant, the number",
+    "output": "W_o, (features out, d), none if left out",
+    "causal": "whether a token sees only itself and those before",
+    "cells": "pairs of a name and a formula",
+    "parameters": "names and initial values",
+    "outputs": "the cells that are handed on",
+    "momentum": "μ",
+    "dampening": "how much less of the gradient is added",
+    "nesterov": "whether the step looks ahead",
+    "beta": "β",
+    "alpha": "α",
+    "beta1": "β₁",
+    "beta2": "β₂",
+    "bias_correction": "whether the moments' start from 0 is corrected",
+    "weight_decay": "λ",
+    "kind": "the word that chooses it",
+    "factor": "by which the rate is multiplied",
+    "every": "how many updates, or epochs, between two multiplications",
+    "last": "after how many the cosine has reached `least`",
+    "least": "where the cosine ends",
+    "warm_up": "over how many the rate first rises",
+    "by": "`step` or `epoch`: what is counted",
+    "low": "the least",
+    "high": "the most",
+    "deviation": "the standard deviation",
+    "distribution": "`uniform` or `normal`",
+    "count": "how many",
+    "noise": "how far off, by a normal deviation",
 }
 _MADE = {
     "inputs": "i1, i2, ...",
     "targets": "t1, t2, ...",
-    "units": "h1, ... and o1, ...",
+    "steps": "`epochs` must be there",
+    "units": "named by layer",
     "weight_names": "w1, w2, ...",
     "bias_names": "b1, b2, ...",
+    "optimizer": "`sgd`",
+    "schedule": "`none`",
+    "input_shape": "the inputs in a row",
+    "stable": "yes, but not in style `class`",
 }
 
 
@@ -73,8 +157,13 @@ def _run() -> str:
 
 
 def _templates() -> str:
-    rows = [f"| `{name}` | {title} | {load(name).summary} |\n" for name, title in xlbackprop.templates().items()]
+    rows = [f"| `{name}` | {title} | {_summary(name)} |\n" for name, title in xlbackprop.templates().items()]
     return "| template | title | network |\n|---|---|---|\n" + "".join(rows)
+
+
+def _summary(name: str) -> str:
+    document = load_any(name)
+    return document.summary if isinstance(document, Spec) else kinds.kind_of(document)
 
 
 def _ops() -> str:
@@ -86,19 +175,38 @@ def _ops() -> str:
 
 
 def _keys() -> str:
-    text = ""
-    for struct, title in ((Spec, "The file"), (Dense, "`[[layers]]`"), (Sample, "`[[samples]]`")):
-        text += f"\n**{title}**\n\n| key | meaning | if left out |\n|---|---|---|\n"
-        defaults = dict(zip(reversed(struct.__struct_fields__), reversed(struct.__struct_defaults__)))
-        for key in struct.__struct_fields__:
-            default = defaults.get(key)
-            shown = (
-                "must be there"
-                if key not in defaults
-                else _MADE.get(key) or (f"`{default}`" if default not in ("", None) else "nothing")
-            )
-            text += f"| `{key}` | {_KEYS[key]} | {shown} |\n"
+    text = f"\n**The file**\n\n{_key_table(Spec)}\n**`[[samples]]`**\n\n{_key_table(Sample)}"
+    text += f"\n**`points`**: {_first_line(Points)}\n\n{_key_table(Points)}"
+    for title, union in (
+        ("Layers", LayerKind), ("Optimisers", Optimizer), ("`init` and `bias_init`", Init),
+    ):  # fmt: skip
+        text += f"\n## {title}\n"
+        for struct in get_args(union):
+            word = struct.__struct_config__.tag
+            text += f"\n**`{word}`**: {_first_line(struct)}\n\n{_key_table(struct, _EVERY_LAYER)}"
+    text += f"\n## `schedule`\n\n{_first_line(Schedule)}\n\n{_key_table(Schedule)}"
     return text + "\n"
+
+
+_EVERY_LAYER = ("name", "units")  # which any layer may have
+
+
+def _first_line(struct: type[object]) -> str:
+    text = struct.__doc__ or "the same number for all"
+    return " ".join(text.split())
+
+
+def _key_table(struct: type[msgspec.Struct], without: tuple[str, ...] = ()) -> str:
+    defaults = dict(zip(reversed(struct.__struct_fields__), reversed(struct.__struct_defaults__)))
+    rows = ""
+    for key in struct.__struct_fields__:
+        default = defaults.get(key, msgspec.NODEFAULT)
+        if key in without or (key == "activation" and default is None and issubclass(struct, Layer)):
+            continue
+        shown = "must be there" if default is msgspec.NODEFAULT and key != "parameters" else _MADE.get(key)
+        shown = shown or (f"`{default}`" if default not in ("", None, (), msgspec.NODEFAULT) else "nothing")
+        rows += f"| `{key}` | {_KEYS[key]} | {shown} |\n"
+    return f"| key | meaning | if left out |\n|---|---|---|\n{rows}" if rows else "No keys of its own.\n"
 
 
 def _audit() -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from strategies import networks
+from strategies import any_networks, networks
 
+from xlbackprop.networks import load, template_names
 from xlbackprop.reference.run import train
 from xlbackprop.sheet.workbook import build
 from xlbackprop.spec import Spec, dumps, loads
@@ -47,40 +48,62 @@ def test_a_network_file_reads_back(spec: Spec) -> None:
     assert loads(dumps(spec)) == spec
 
 
+@settings(max_examples=40, **SLOW)
+@given(any_networks())
+def test_all_layers_losses_and_optimisers_verify(spec: Spec) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        report = verify(build(spec, Path(folder) / "x.xlsx"))
+    assert report.correct, report.as_text()
+    assert report.spec == spec
+
+
+@pytest.mark.libreoffice
+@settings(max_examples=4, **SLOW)
+@given(any_networks())
+def test_all_layers_verify_in_libreoffice(spec: Spec) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        report = verify(build(spec, Path(folder) / "x.xlsx"), engine="libreoffice")
+    assert report.correct, report.as_text()
+
+
+@settings(max_examples=200, **SLOW)
+@given(any_networks())
+def test_a_network_file_of_any_layers_reads_back(spec: Spec) -> None:
+    assert loads(dumps(spec)) == spec
+
+
 @settings(max_examples=60, **SLOW)
 @given(networks())
 def test_agrees_with_torch(spec: Spec) -> None:
     """Another library's automatic differentiation, in float64: errors, gradients and weights of each step."""
-    torch = pytest.importorskip("torch", reason="torch is not installed")
+    _compared_with_torch(spec)
+
+
+@settings(max_examples=60, **SLOW)
+@given(any_networks())
+def test_all_layers_agree_with_torch(spec: Spec) -> None:
+    """And its own layers, losses and optimisers."""
+    _compared_with_torch(spec)
+
+
+@pytest.mark.parametrize("name", template_names())
+def test_templates_agree_with_torch(name: str) -> None:
+    _compared_with_torch(load(name))
+
+
+def _compared_with_torch(spec: Spec) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from torch_witness import told
+
     if spec.update == "sequential":
         return  # torch has no such order; the page that printed it is among the published numbers
-    numbers = train(spec)
-    for rate in range(len(spec.rates)):
-        values = {name: torch.tensor(v, dtype=torch.float64, requires_grad=on) for name, v, on in spec.parameters()}
-        for step in range(spec.steps + 1):
-            sample = spec.samples[step % len(spec.samples)]
-            a = torch.tensor(sample.inputs, dtype=torch.float64)
-            for one in spec.placed:
-                z = torch.stack([values[n] for n in one.by_key["weights"].names]).reshape(len(one.units), -1) @ a
-                if "bias" in one.by_key:
-                    z = z + torch.stack([values[name] for name in one.by_key["bias"].names])
-                a = {"identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}[
-                    one.activation
-                ](z)
-            error = 0.5 * torch.nn.functional.mse_loss(
-                a, torch.tensor(sample.targets, dtype=torch.float64), reduction="sum"
-            )
-            expected = {"E_total": error.item()} | {name: value.item() for name, value in values.items()}
-            grads = (
-                torch.autograd.grad(error, [values[name] for name in spec.trained], allow_unused=True)
-                if spec.trained
-                else ()
-            )
-            for name, grad in zip(spec.trained, grads):
-                expected[f"∂E/∂{name}"] = 0.0 if grad is None else grad.item()
-                with torch.no_grad():
-                    values[name] -= spec.rates[rate] * expected[f"∂E/∂{name}"]
-            for name, value in expected.items():
-                ours, noise = numbers.values[name][rate, step], numbers.noise[name][rate, step]
-                if np.isfinite(ours) and np.isfinite(value):
-                    assert abs(ours - value) <= 1e-12 * max(abs(ours), abs(value)) + 0.5 * noise, (name, step)
+    numbers, starts = train(spec), [start for start, _ in spec.batches]
+    for k, rate in enumerate(spec.rates):
+        for name, column in told(spec, rate).items():
+            theirs, ours, noise = np.array(column), numbers.values[name][k], numbers.noise[name][k]
+            if len(theirs) < len(ours):  # what torch has once a batch, a table has in each of its rows
+                ours, noise = ours[starts], noise[starts]
+            allowed = 1e-12 * np.maximum(np.abs(ours), np.abs(theirs)) + 0.5 * noise
+            finite = np.isfinite(ours) & np.isfinite(theirs)
+            assert finite.any() or not np.isfinite(ours).any()
+            assert (np.abs(ours - theirs) <= allowed)[finite].all(), name

@@ -63,7 +63,7 @@ def test_options_are_checked_like_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("era-s7", "did you mean era-s6?"), ("zzz", "templates are end-s2, era-s6")]
+    ("name", "hint"), [("era-s7", "did you mean era-s6?"), ("zzz", "xlbackprop templates lists them")]
 )
 def test_a_template_that_is_none(name: str, hint: str) -> None:
     with pytest.raises(NetworkError) as caught:

@@ -80,7 +80,7 @@ def told(spec: Spec, rate: float) -> dict[str, list[float]]:
             result.setdefault(name, []).append(p.item())
         if optimizer is None:
             continue
-        for k, (name, p) in enumerate(zip(spec.trained, trained)):
+        for k, p in enumerate(trained):
             rows = torch.stack([grads[row * len(spec.trained) + k] for row in range(count)])
             p.grad = rows.mean() if spec.reduction == "mean" else rows.sum()
         if spec.clip_norm is not None:
@@ -141,9 +141,7 @@ def _optimizer(spec: Spec, trained: list[Any], rate: float) -> Any:
                 )
         case kinds.Adam():
             if o.bias_correction:
-                return torch.optim.Adam(
-                    trained, lr=rate, betas=(o.beta1, o.beta2), eps=o.epsilon, weight_decay=spec.l2
-                )
+                return torch.optim.Adam(trained, lr=rate, betas=(o.beta1, o.beta2), eps=o.epsilon, weight_decay=spec.l2)
     return _Own(spec, trained, rate)
 
 
@@ -163,14 +161,14 @@ class _Own:
             g = p.grad + self.spec.l2 * p
             if isinstance(o, kinds.AveragedMomentum):
                 self.m[k] = torch.lerp(g, self.m[k].double(), o.beta)
-                p -= rate * self.m[k]
+                p.sub_(rate * self.m[k])
                 continue
             assert isinstance(o, kinds.Adam)
             self.m[k] = torch.lerp(g, self.m[k].double(), o.beta1)
             self.v[k] = torch.lerp(g * g, self.v[k].double(), o.beta2)
             if isinstance(o, kinds.AdamW):
-                p -= rate * o.weight_decay * p
-            p -= rate * self.m[k] / (self.v[k].sqrt() + o.epsilon)
+                p.sub_(rate * o.weight_decay * p)
+            p.sub_(rate * self.m[k] / (self.v[k].sqrt() + o.epsilon))
 
 
 def _forward(spec: Spec, xs: Rows, copies: list[dict[str, torch.Tensor]], drawn: list[dict[str, torch.Tensor]]) -> Rows:
@@ -243,7 +241,11 @@ def _layer(
             shape = x.shape[-1:] if x.ndim == 2 else x.shape
             return F.layer_norm(x, shape, p["scale"].reshape(shape), p["shift"].reshape(shape), layer.epsilon)
         case layers.GroupNorm():
-            return F.group_norm(x[None], layer.groups, p["scale"], p["shift"], layer.epsilon)[0]
+            # Not F.group_norm, which refuses groups of one number.
+            groups = x.reshape(layer.groups, -1)
+            hats = F.layer_norm(groups, groups.shape[1:], eps=layer.epsilon).reshape(x.shape)
+            broad = (-1, *(1,) * (x.ndim - 1))
+            return hats * p["scale"].reshape(broad) + p["shift"].reshape(broad)
         case layers.Dropout():
             if layer.mode == "evaluation":
                 return x

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xlbackprop.audit.report import Audit as Audit
+    from xlbackprop.bring.readback import save_weights as save_weights
+    from xlbackprop.bring.readback import trained_weights as trained_weights
+    from xlbackprop.bring.torch_models import from_torch as from_torch
+    from xlbackprop.bring.weights import with_weights as with_weights
     from xlbackprop.checking import verify as verify
     from xlbackprop.errors import EngineError as EngineError
     from xlbackprop.errors import NetworkError as NetworkError
@@ -24,10 +28,10 @@ if TYPE_CHECKING:
     from xlbackprop.graph.listing import ops as ops
     from xlbackprop.job import Summary as Summary
     from xlbackprop.job import run as run
+    from xlbackprop.kinds import build as build
+    from xlbackprop.kinds import plot as plot
     from xlbackprop.networks import load as load
     from xlbackprop.networks import templates as templates
-    from xlbackprop.sheet.workbook import build as build
-    from xlbackprop.show.plots import plot as plot
     from xlbackprop.spec import Spec as Spec
     from xlbackprop.verification import Report as Report
 
@@ -43,13 +47,17 @@ _HOMES = {
     "Summary": "job",
     "WorkbookError": "errors",
     "XlbackpropError": "errors",
-    "build": "sheet.workbook",
+    "build": "kinds",
+    "from_torch": "bring.torch_models",
     "load": "networks",
     "ops": "graph.listing",
-    "plot": "show.plots",
+    "plot": "kinds",
     "run": "job",
+    "save_weights": "bring.readback",
     "templates": "networks",
+    "trained_weights": "bring.readback",
     "verify": "checking",
+    "with_weights": "bring.weights",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604, the keys are text
 

@@ -12,9 +12,8 @@ from xlbackprop.crowd import Failure, Limits, each
 from xlbackprop.errors import WorkbookError
 
 if TYPE_CHECKING:
-    from xlbackprop.audit.report import Audit
+    from xlbackprop.kinds import Report
     from xlbackprop.spec import Spec
-    from xlbackprop.verification.report import Report
 
 ENDINGS = (".xlsx", ".xlsm", ".ods")
 
@@ -47,7 +46,7 @@ def verify(
     mapping: Mapping[str, str] | None = None,
     megabytes: int = 512,
     progress: Callable[[str], None] = lambda phase: None,
-) -> Report | Audit:
+) -> Report:
     """Recalculate and check a workbook, ours or anybody's.
 
     `mapping` says of quantities in which column or cell they stand, as {"w1": "E"}; `megabytes` is
@@ -55,10 +54,14 @@ def verify(
     table, EngineError where the calculator fails.
     """
     path = Path(path)
-    if network is not None or _is_ours(path):
+    if network is not None:
         from xlbackprop.verification import verify as verify_ours
 
         return verify_ours(path, engine=engine, network=network, progress=progress)
+    if _is_ours(path):
+        from xlbackprop import kinds
+
+        return kinds.verify(path, engine=engine, progress=progress)
     from xlbackprop.audit.auditing import audit
     from xlbackprop.audit.parts import Bounds
     from xlbackprop.engine import engine as engine_named

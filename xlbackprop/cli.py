@@ -65,6 +65,20 @@ def _network(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _document(network: str, **options: Any) -> Any:
+    """What a NETWORK argument means, with the options that only a network that trains has."""
+    from xlbackprop.networks import load_any
+    from xlbackprop.spec import Spec, override
+
+    document = load_any(network)
+    if isinstance(document, Spec):
+        return override(document, **options)
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise click.UsageError(f"--{given[0]}: {network} trains nothing; leave it out")
+    return document
+
+
 _FOLDER = click.option(
     "-o", "folder", type=click.Path(path_type=Path), default="output", show_default=True, help="Where the files go."
 )
@@ -93,21 +107,24 @@ def run(network: str, rates: Any, steps: Any, style: Any, engine: str, folder: P
     \b
     Example: xlbackprop run mazur --steps 1000 -o output
     """
-    from xlbackprop.job import run_spec
-    from xlbackprop.networks import load, stem
-    from xlbackprop.spec import override
+    from xlbackprop.engine.package import formula_count
+    from xlbackprop.job import run_document
+    from xlbackprop.networks import stem
 
-    spec = override(load(network), rates=rates, steps=steps, style=style)
+    document = _document(network, rates=rates, steps=steps, style=style)
     with _Progress() as progress:
-        summary = run_spec(spec, stem(network), folder, engine, progress)
+        summary = run_document(document, stem(network), folder, engine, progress)
     size = summary.workbook.stat().st_size / 1024
     report = summary.report
-    _line("workbook", f"{summary.workbook}: {summary.sheets} sheets, {summary.formulas:,} formulas, {size:,.0f} KB")
+    sheets, formulas = formula_count(summary.workbook)
+    _line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas:,} formulas, {size:,.0f} KB")
     _line("verified", report.ledger() if report.correct else "FAILED")
     names = [path.name for path in summary.pictures]
     shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"
-    _line("pictures", f"{len(names)} in {folder}: {shown}")
-    _line("E_total", summary.results)
+    if names:
+        _line("pictures", f"{len(names)} in {folder}: {shown}")
+    if summary.results:
+        _line("error", summary.results)
     seconds = summary.seconds
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     _line("time", f"{sum(seconds.values()):.1f} s ({phases})")
@@ -125,14 +142,13 @@ def build(network: str, rates: Any, steps: Any, style: Any, folder: Path) -> Non
     \b
     Example: xlbackprop build era-s6 --rates 0.1,0.5 --style delta
     """
-    from xlbackprop.networks import load, stem
-    from xlbackprop.sheet.workbook import build as build_workbook
-    from xlbackprop.spec import override
+    from xlbackprop import kinds
+    from xlbackprop.networks import stem
 
-    spec = override(load(network), rates=rates, steps=steps, style=style)
+    document = _document(network, rates=rates, steps=steps, style=style)
     with _Progress() as progress:
         progress("building")
-        path = build_workbook(spec, folder / f"{stem(network)}.xlsx", progress)
+        path = kinds.build(document, folder / f"{stem(network)}.xlsx", progress)
     click.echo(path)
 
 
@@ -207,14 +223,15 @@ def plot(network: str, rates: Any, steps: Any, style: Any, details: bool, folder
     \b
     Example: xlbackprop plot era-s6 --details
     """
-    from xlbackprop.networks import load, stem
-    from xlbackprop.show.plots import plot as draw
-    from xlbackprop.spec import override
+    from xlbackprop import kinds
+    from xlbackprop.networks import stem
 
-    spec = override(load(network), rates=rates, steps=steps, style=style)
+    document = _document(network, rates=rates, steps=steps, style=style)
     with _Progress() as progress:
         progress("drawing")
-        paths = draw(spec, folder, stem(network), details=details)
+        paths = kinds.plot(document, folder, stem(network), details=details)
+    if not paths:
+        click.echo(f"{network} trains nothing: there is no curve to draw")
     for path in paths:
         click.echo(path)
 
@@ -248,9 +265,48 @@ def templates(name: str | None, copy: Path | None) -> None:
         click.echo(f"{copy}: now change it, and xlbackprop run {copy}")
 
 
+@main.command("from-torch")
+@click.argument("state_dict", type=click.Path(path_type=Path))
+@click.option("--network", required=True, help="A template or .toml file whose layers have these sizes.")
+@click.option("-o", "out", required=True, type=click.Path(path_type=Path), help="The network file to write.")
+def from_torch(state_dict: Path, network: str, out: Path) -> None:
+    """Write a network file with the weights of a .pt, .npz or .safetensors file in it.
+
+    A .pt file is a state_dict, and needs torch; from Python, from_torch takes a whole Sequential.
+
+    \b
+    Example: xlbackprop from-torch weights.npz --network era-s6 -o trained.toml
+    """
+    from xlbackprop import files
+    from xlbackprop.bring.weights import with_weights
+    from xlbackprop.networks import template_path
+
+    text = with_weights(template_path(network), state_dict)
+    with files.replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    click.echo(out)
+
+
+@main.command()
+@click.argument("workbook", type=click.Path(path_type=Path))
+@click.option("--rate", type=float, help="Of which learning rate; the last one if left out.")
+@click.option("--step", type=int, help="After how many updates; all if left out.")
+@click.option("-o", "out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@_ENGINE
+def weights(workbook: Path, rate: float | None, step: int | None, out: Path, engine: str) -> None:
+    """Read the trained weights out of a workbook, also one changed in Excel.
+
+    \b
+    Example: xlbackprop weights output/era-s6.xlsx --rate 0.5 -o weights.npz
+    """
+    from xlbackprop.bring.readback import save_weights
+
+    click.echo(save_weights(workbook, out, rate=rate, step=step, engine=engine))
+
+
 @main.command()
 def ops() -> None:
-    """Print the table of operations: each one's worksheet formula and local derivative.
+    """Print the tables of operations, layers, losses and optimisers, each with both its formulas.
 
     \b
     Example: xlbackprop ops

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xlbackprop import networks
-from xlbackprop.sheet.workbook import build
-from xlbackprop.show.plots import diverged, plot
-from xlbackprop.spec import Spec
-from xlbackprop.verification import Report, verify
+from xlbackprop import kinds, networks
+from xlbackprop.verification.report import Report as TrainingReport
+
+if TYPE_CHECKING:
+    from xlbackprop.kinds import Document, OurReport
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,20 @@ class Summary:
     """What a run made and found."""
 
     workbook: Path
-    sheets: int
-    formulas: int
-    report: Report
+    report: OurReport
     pictures: list[Path]
     seconds: dict[str, float]  # by phase
 
     @property
     def results(self) -> str:
-        """How the error went, rates with the same manner together: `falls at every step: η=0.1 to 0.00785, ...`."""
+        """How the error went, rates with the same manner together: `falls at every step: η=0.1 to 0.00785, ...`.
+
+        Nothing for a file that trains nothing.
+        """
+        from xlbackprop.show.plots import diverged
+
+        if not isinstance(self.report, TrainingReport):
+            return ""
         manners: dict[str, list[str]] = {}
         for rate, errors in zip(self.report.spec.rates, self.report.errors.tolist()):
             manner = _manner(errors, self.report.spec.batches.per_epoch)
@@ -37,23 +43,23 @@ class Summary:
 
 
 def run(
-    network: str | Path | Spec = networks.DEFAULT,
+    network: str | Path | Document = networks.DEFAULT,
     *,
     folder: Path | str = "output",
     engine: str = "embedded",
     progress: Callable[[str], None] = lambda phase: None,
 ) -> Summary:
-    """Build, verify and plot. `network` is a template's name, a network file or a Spec.
+    """Build, verify and plot. `network` is a template's name, a network file or what was read from one.
 
     Raises NetworkError, OutputError, EngineError. A verification that fails is in the report.
     """
-    spec = network if isinstance(network, Spec) else networks.load(network)
-    stem = "network" if isinstance(network, Spec) else networks.stem(network)
-    return run_spec(spec, stem, Path(folder), engine, progress)
+    if isinstance(network, (str, Path)):
+        return run_document(networks.load_any(network), networks.stem(network), Path(folder), engine, progress)
+    return run_document(network, "network", Path(folder), engine, progress)
 
 
-def run_spec(spec: Spec, stem: str, folder: Path, engine: str, progress: Callable[[str], None]) -> Summary:
-    """`run` for a spec whose files are to be named `stem`."""
+def run_document(document: Document, stem: str, folder: Path, engine: str, progress: Callable[[str], None]) -> Summary:
+    """`run` for a network whose files are to be named `stem`."""
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
 
@@ -62,20 +68,20 @@ def run_spec(spec: Spec, stem: str, folder: Path, engine: str, progress: Callabl
         seconds[phase], clock = time.perf_counter() - clock, time.perf_counter()
 
     progress("building")
-    path = build(spec, folder / f"{stem}.xlsx", progress)
+    path = kinds.build(document, folder / f"{stem}.xlsx", progress)
     lap("build")
-    report = verify(path, engine=engine, progress=progress)
+    report = kinds.verify(path, engine=engine, progress=progress)
     lap("verify")
     progress("drawing")
-    pictures = plot(spec, folder, stem)
+    pictures = kinds.plot(document, folder, stem)
     lap("plot")
-    layout = report.layout
-    sheets = {each.sheet for each in layout.runs()}
-    return Summary(path, len(sheets) + 1, report.cells, report, pictures, seconds)
+    return Summary(path, report, pictures, seconds)
 
 
 def _manner(errors: list[float], per_epoch: int) -> str:
     """How the error of a rate went, each sample, or batch, compared with its own visit before."""
+    from xlbackprop.show.plots import diverged
+
     step = diverged(errors)
     if step is not None:
         return f"diverged at step {step}"

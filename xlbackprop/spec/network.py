@@ -55,6 +55,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True, k
     normalize: bool = False
     input_gradients: bool = False
     style: Style = "delta"
+    layout: Literal["rows", "matrix"] = "rows"
     stable: bool | None = None
     seed: int = 0
     inputs: Names = ()

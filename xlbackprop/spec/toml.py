@@ -36,11 +36,16 @@ def load(path: Path, weights: Path | None = None) -> Spec:
     return loads(text, str(path), path.parent, weights)
 
 
+def parsed(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError, RecursionError."""
+    return tomllib.loads(text)
+
+
 def loads(text: str, where: str = "network", folder: Path | None = None, weights: Path | None = None) -> Spec:
     """Read a network from TOML text; `where` names it in complaints, files beside it stand in `folder`."""
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = parsed(text)
+    except ValueError as error:  # of a syntax, or of a number of thousands of digits
         raise NetworkError(f"{where}: is not valid TOML: {error}") from None
     except RecursionError:
         raise NetworkError(f"{where}: brackets are nested too deep; a network needs three levels") from None
@@ -95,6 +100,9 @@ def _with_weights(spec: Spec, path: Path) -> Spec:
     return msgspec.structs.replace(spec, layers=filled(spec.layers, shape, path))
 
 
+LONGEST_LINE = 30_000
+
+
 def dumps(spec: Spec) -> str:
     """The spec as a network file. `loads(dumps(spec)) == spec`."""
     lines = list(_table(spec, ("layers", "samples")))
@@ -124,7 +132,10 @@ def _items(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
 
 def _value(value: Any) -> str:
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        parts = list(map(_value, value))
+        line = "[" + ", ".join(parts) + "]"
+        # A cell of the sheet that carries the network file holds 32,767 characters.
+        return line if len(line) < LONGEST_LINE else "[\n" + ",\n".join(parts) + ",\n]"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, msgspec.Struct):

@@ -1,0 +1,137 @@
+"""The kinds of network files, and what the commands do with each: a network that trains, function tables, sizes.
+
+Each kind has a room of its own; all are imported when a file of theirs is met.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from xlbackprop.errors import NetworkError
+
+if TYPE_CHECKING:
+    from xlbackprop.architecture.spec import Architecture
+    from xlbackprop.curves.spec import Functions
+    from xlbackprop.spec import Spec
+
+    Document = Spec | Functions | Architecture
+
+Progress = Callable[[str], None]  # takes the phase, in words
+
+_KIND = re.compile(
+    rb'<t(?: [^>]*)?>(?:kind = (?:"|&quot;)(functions|architecture)|layout = (?:"|&quot;)(matrix))(?:"|&quot;)</t>'
+)
+
+
+class Report(Protocol):
+    """What a verification found, of any workbook."""
+
+    @property
+    def correct(self) -> bool: ...
+
+    def as_text(self) -> str: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+class OurReport(Report, Protocol):
+    """What a verification of a workbook of ours found."""
+
+    def ledger(self) -> str:
+        """What was compared, in one sentence."""
+        ...
+
+
+def kind_of(document: Document) -> str:
+    """`training`, `matrix`, `functions` or `architecture`."""
+    return {"Functions": "functions", "Architecture": "architecture"}.get(
+        type(document).__name__, (getattr(document, "layout", "") == "matrix" and "matrix") or "training"
+    )
+
+
+def read(text: str, where: str, folder: Path | None = None) -> Document:
+    """Read a network file of any kind. Raises NetworkError, in one line, for whatever is wrong with it."""
+    match _declared(text):
+        case "functions":
+            from xlbackprop.curves.spec import loads as functions
+
+            return functions(text, where)
+        case "architecture":
+            from xlbackprop.architecture.toml import loads as architecture
+
+            return architecture(text, where)
+        case None:
+            from xlbackprop.spec import loads
+
+            return loads(text, where, folder)
+        case other:
+            raise NetworkError(f"{where}: kind: unknown value {other!r}; known are functions and architecture")
+
+
+def _declared(text: str) -> object:
+    from xlbackprop.spec.toml import parsed
+
+    try:
+        return parsed(text).get("kind")
+    except (ValueError, RecursionError):  # told with its place by who reads the whole
+        return None
+
+
+def build(document: Document, path: Path, progress: Progress = lambda phase: None) -> Path:
+    """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
+    writer: Callable[[Any, Path, Progress], Path]
+    match kind_of(document):
+        case "functions":
+            from xlbackprop.curves.sheet import build as writer
+        case "architecture":
+            from xlbackprop.architecture.sheet import build as writer
+        case "matrix":
+            from xlbackprop.matrix.sheet import build as writer
+        case _:
+            from xlbackprop.sheet.workbook import build as writer
+    return writer(document, path, progress)
+
+
+def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) -> OurReport:
+    """Recalculate and check a workbook of ours, of whichever kind it is."""
+    verifier: Callable[..., OurReport]
+    match kind_of_workbook(path):
+        case "functions":
+            from xlbackprop.curves.verify import verify as verifier
+        case "architecture":
+            from xlbackprop.architecture.verify import verify as verifier
+        case "matrix":
+            from xlbackprop.matrix.verify import verify as verifier
+        case _:
+            from xlbackprop.verification import verify as verifier
+    return verifier(path, engine=engine, progress=progress)
+
+
+def kind_of_workbook(path: Path) -> str:
+    """The kind, by the lines of the network file that a workbook of ours carries."""
+    from xlbackprop.engine.package import opened
+
+    with opened(path) as package:
+        for name in package.namelist():
+            if name == "xl/sharedStrings.xml" or name.startswith("xl/worksheets/sheet"):
+                match = _KIND.search(package.read(name))
+                if match:
+                    return (match[1] or match[2]).decode()
+    return "training"
+
+
+def plot(document: Document, folder: Path, stem: str, *, details: bool = False) -> list[Path]:
+    """The pictures of a network file; an architecture has none."""
+    match kind_of(document):
+        case "functions":
+            from xlbackprop.show.curves import plot as draw_curves
+
+            return draw_curves(document, folder, stem)  # type: ignore[arg-type]
+        case "architecture":
+            return []
+    from xlbackprop.show.plots import plot as draw
+
+    return draw(document, folder, stem, details=details)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ def batch_norm(program: Program, one: Placed, spec: Spec) -> None:
         if one.layer.couples:
             mean = _over_batch(program, one, "μ", c, xs, "mean of the channel over the batch")
             shifted = [
-                part(program, one.part("x-μ", c, *place), sub(x, mean), "distance from the mean")
+                part(program, one.part("Δ", c, *place), sub(x, mean), "distance from the mean")
                 for place, x in zip(positions(places), xs)
             ]
             squares = [build("square", x) for x in shifted]
@@ -36,7 +36,7 @@ def batch_norm(program: Program, one: Placed, spec: Spec) -> None:
         else:
             mean, variance = Ref(one.at("mean", c)), Ref(one.at("variance", c))
             shifted = [
-                part(program, one.part("x-μ", c, *place), sub(x, mean), "distance from the given mean")
+                part(program, one.part("Δ", c, *place), sub(x, mean), "distance from the given mean")
                 for place, x in zip(positions(places), xs)
             ]
         hats += _normalised(program, one, (c,), names, shifted, variance)
@@ -71,7 +71,7 @@ def _row_norm(program: Program, one: Placed, spec: Spec, groups: int, features: 
         xs = refs_of(one.below[g * count : (g + 1) * count])
         mean = part(program, one.part("μ", g), build("average", *xs), "mean of the group")
         shifted = [
-            part(program, one.part("x-μ", g, k), sub(x, mean), "distance from the mean") for k, x in enumerate(xs)
+            part(program, one.part("Δ", g, k), sub(x, mean), "distance from the mean") for k, x in enumerate(xs)
         ]
         squares = [build("square", x) for x in shifted]
         variance = part(program, one.part("σ²", g), build("average", *squares), "variance of the group")

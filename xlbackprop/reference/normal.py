@@ -38,7 +38,7 @@ class _Affine(Layer):
         return self.one.parts(what, self.groups)
 
     def distances(self) -> Names:
-        return self.one.parts("x-μ", self.groups, self.members)
+        return self.one.parts("Δ", self.groups, self.members)
 
     def hats(self) -> Names:
         return self.one.parts("x̂", self.groups, self.members)
@@ -76,7 +76,7 @@ class BatchNorm(_Affine):
         self.couples = one.layer.couples
 
     def distances(self) -> Names:
-        return self.one.parts("x-μ", *self.one.shape)
+        return self.one.parts("Δ", *self.one.shape)
 
     def hats(self) -> Names:
         return self.one.parts("x̂", *self.one.shape)

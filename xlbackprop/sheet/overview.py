@@ -22,7 +22,7 @@ def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories
         sheet.write_string(1 + row, 0, text, formats(styles.SUBTITLE))
     hint = "Change any yellow cell: every number, sheet and chart of this workbook follows."
     sheet.write_string(4, 0, hint, formats({"bold": True}))
-    for column, width in enumerate((14, 12, 20, 20, 14, 4, 2, 18)):
+    for column, width in enumerate((14, 12, 20, 20, 14, 4, 2, 22)):
         sheet.set_column(column, column, width)
     sheet.set_column(8, 8 + len(layout.samples), 12)
     _rates(sheet, formats, layout, histories)

@@ -36,7 +36,9 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
         sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
     hint = f"Another {what} or rate: choose it on {OVERVIEW}, in the yellow cells {STEP_SHOWN} and {RATE_SHOWN}."
     sheet.write_string(layout.SHOWN_ROW + 1, 0, hint, formats(styles.SUBTITLE))
-    for column, (text, width) in enumerate(zip(_HEADERS, _WIDTHS)):
+    symbols = [len(line.cell.name) for line in layout.pages[page] if line.cell]
+    widths = (min(34, max([_WIDTHS[0], *(1.1 * n for n in symbols)])), *_WIDTHS[1:])
+    for column, (text, width) in enumerate(zip(_HEADERS, widths)):
         sheet.write_string(layout.PAGE_FIRST_ROW - 1, column, text, formats(styles.COLUMN_HEADER))
         sheet.set_column(column, column, width)
     for line in layout.pages[page]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -99,10 +100,16 @@ def _light(colour: str) -> str:
     return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)
 
 
-def print_setup(sheet: Any, header: int | None = None) -> None:
-    """A4 across, as many pages down as it takes, the header row on each."""
+COLUMNS_A_PAGE = 40  # more than that nobody can read in print
+
+
+def print_setup(sheet: Any, header: int | None = None, columns: int = 1) -> None:
+    """A4 across, as many pages down as it takes, the header row on each; of many columns, several pages wide."""
+    pages = math.ceil(columns / COLUMNS_A_PAGE)
     sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
+    sheet.fit_to_pages(pages, 0)
+    if pages > 1:
+        sheet.repeat_columns(0)
     if header is not None:
         sheet.repeat_rows(header)
     sheet.set_paper(9)

@@ -92,7 +92,7 @@ def write_table(
     sheet.conditional_format(layout.FIRST_ROW, *columns, {**outside, "format": formats(styles.POWERS)})
     sheet.freeze_panes(layout.FIRST_ROW, 1)
     sheet.print_area(0, 0, layout.last_row, len(layout.shown) - 1)
-    styles.print_setup(sheet, layout.HEADER_ROW)
+    styles.print_setup(sheet, layout.HEADER_ROW, len(layout.shown))
     title = f"Error while training at η = {spec.rates[rate]!r}"
     chart = charts.error_by_step(book, title, layout.batches.steps, layout.error)
     steps, shown = layout.table_span(rate, STEP), layout.table_span(rate, layout.error)

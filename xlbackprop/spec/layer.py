@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.spec.shapes import Names, Row, Shape, Window, nested, shape_of
+from xlbackprop.spec.shapes import Names, Row, Shape, Window, nested, shape_of, size
 from xlbackprop.spec.start import Init
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Sizes = int | tuple[int, ...]
+MOST_PARAMETERS = 1_000_000  # of one kind in one layer; no workbook has room for as many
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,15 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """With numbers for the parameters that are only described."""
         changes: dict[str, Any] = {}
         left_out = dict(zip(reversed(self.__struct_fields__), reversed(self.__struct_defaults__)))
+        for key in ("size", "channels"):
+            given = getattr(self, key, None)
+            if given is not None and given < 1:
+                raise NetworkError(f".{key}: is {given}; give at least 1")
         for field in self.fields(shape):
+            if size(field.shape) > MOST_PARAMETERS:
+                raise NetworkError(
+                    f".{field.key}: {times(field.shape)} are more than {MOST_PARAMETERS:,} numbers; use fewer units"
+                )
             if getattr(self, field.key) == left_out[field.key]:
                 if field.init is None:
                     raise NetworkError(f": missing key {field.key}; or say how it starts, with init")

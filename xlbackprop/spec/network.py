@@ -207,6 +207,8 @@ def checked(spec: Spec, where: str) -> Spec:
 
 
 def _completed(spec: Spec) -> Spec:
+    if any(n < 1 for n in spec.input_shape):
+        raise NetworkError(f"input_shape: is {'×'.join(map(str, spec.input_shape))}; each axis has at least 1")
     inputs = spec.inputs or _numbered("i", size(spec.input_shape) if spec.input_shape else _input_count(spec))
     if spec.input_shape and size(spec.input_shape) != len(inputs):
         raise NetworkError(f"input_shape: {'×'.join(map(str, spec.input_shape))} is not {len(inputs)} inputs")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from random import Random
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from xlbackprop.errors import NetworkError
 from xlbackprop.spec.layer import Field, Layer, times
 from xlbackprop.spec.shapes import Row, Shape, size
 from xlbackprop.spec.start import Constant, Init, Zeros
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class _Affine(Layer, frozen=True, kw_only=True):
@@ -91,12 +95,15 @@ class Dropout(Layer, tag="dropout", frozen=True, kw_only=True):
             return ()
         return (Field("mask", (size(shape),), "mask", False),)
 
+    def completed(self, shape: Shape, chance: Random) -> Self:
+        if self.mode == "training" and bool(self.mask) == (self.seed is not None):
+            raise NetworkError(": give mask, a 0 or 1 for each input, or seed, to draw one for each visit")
+        return super().completed(shape, chance)
+
     def check(self, shape: Shape) -> None:
         super().check(shape)
         if not 0 <= self.p < 1:
             raise NetworkError(f".p: is {self.p!r}; a part of the inputs, from 0 to below 1")
-        if self.mode == "training" and bool(self.mask) == (self.seed is not None):
-            raise NetworkError(": give mask, a 0 or 1 for each input, or seed, to draw one for each visit")
         if any(value not in (0, 1) for value in self.mask):
             raise NetworkError(".mask: has a number that is neither 0 nor 1")
 

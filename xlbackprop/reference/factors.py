@@ -6,8 +6,7 @@ output, so that it loses the same digits as the worksheet's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -21,52 +20,77 @@ LEAST = 1e-200  # step of what is smaller than 1e-100, where only products are
 FLOOR = 1e-90  # a factor below this, times a step, may be lost among the smallest doubles
 
 
-class Row(Protocol):
-    seen: dict[str, Array]
+class Plan:
+    """Which factors are wanted of each stage of a forward pass, found once for all copies of it."""
 
-    def found(self, name: str) -> Array | None: ...
+    def __init__(self, spec: Spec, stages: Sequence[Stage], wanted: Collection[str]) -> None:
+        adjoint = spec.adjoint
+        self.adjoints = {name: adjoint(name) for stage in stages for name in (*stage.made, *_arguments(stage))}
+        # For each stage and argument: (argument's place, made's place, factor).
+        self.places: list[list[list[tuple[int, int, str]]]] = []
+        # For each stage: (made, argument, factor).
+        self.products: list[list[tuple[str, str, str]]] = []
+        for stage in stages:
+            known = {
+                (made, name): local
+                for made in stage.made
+                for name in dict.fromkeys(_arguments(stage))
+                if (local := local_name(made, name)) in wanted and not stage.over_rows
+            }
+            self.products.append([(made, name, local) for (made, name), local in known.items()])
+            self.places.append(
+                [
+                    [
+                        (j, i, known[made, name])
+                        for i, made in enumerate(stage.made)
+                        for j, name in enumerate(argument.names)
+                        if (made, name) in known
+                    ]
+                    for argument in stage.arguments
+                ]
+            )
+
+
+def _arguments(stage: Stage) -> list[str]:
+    return [name for argument in stage.arguments for name in argument.names]
 
 
 class Factors:
     """The factors of one row's forward pass; `now` are the parameters that the error passes back through."""
 
-    def __init__(self, spec: Spec, stages: Sequence[Stage], row: Row, now: Mapping[str, Array]) -> None:
-        self._spec, self._stages, self._row = spec, stages, row
+    def __init__(
+        self, plan: Plan, spec: Spec, stages: Sequence[Stage], observed: Mapping[str, float], now: Mapping[str, Array]
+    ) -> None:
+        self._plan, self._stages, self._observed = plan, stages, observed
         self._now = now if spec.update == "sequential" else {}
         self.noise: dict[str, float] = {}  # of the factors: what rounding in their own formula may do
-        self._instead: dict[str, Array] = {}  # adjoints that are a mean over the batch and have no cell of their own
+        self._instead: dict[str, float] = {}  # adjoints that are a mean over the batch and have no cell of their own
 
-    def told(self, *, by_factors: bool) -> dict[str, Array]:
+    def told(self, *, by_factors: bool) -> dict[str, float]:
         """Every factor by name; with `by_factors` also every adjoint, as the sum of products of what is observed."""
-        result: dict[str, Array] = {}
-        adjoints: dict[str, Array] = {}
-        for stage in reversed(self._stages):
+        result: dict[str, float] = {}
+        adjoints: dict[str, float] = {}
+        for n in reversed(range(len(self._stages))):
+            stage = self._stages[n]
             if stage.over_rows:
                 for made, name in zip(stage.made, stage.arguments[0].names, strict=True):
-                    mean = self._row.found(over_batch(self._spec.adjoint(made)))
-                    self._add(adjoints, name, mean)
+                    mean = self._observed.get(over_batch(self._plan.adjoints[made]))
                     if mean is not None:
                         self._instead[name] = mean
+                        self._add(adjoints, name, mean)
                 continue
-            slopes = self._slopes_of(stage)
-            result |= slopes
-            self.noise |= dict.fromkeys(slopes, FLOOR) | _rough(stage)
-            for made in stage.made:
-                for name in dict.fromkeys(name for argument in stage.arguments for name in argument.names):
-                    self._add(adjoints, name, self._product(made, self._row.found(local_name(made, name))))
+            for k, places in enumerate(self._plan.places[n]):
+                if places:
+                    slopes = self._slopes(stage, k).tolist()
+                    for j, i, local in places:  # a name may stand in several places
+                        result[local] = result.get(local, 0.0) + slopes[j][i]
+                        self.noise[local] = FLOOR
+            self.noise |= _rough(stage)
+            for made, name, local in self._plan.products[n]:
+                outer = self._observed_adjoint(made)
+                if outer is not None and local in self._observed:
+                    self._add(adjoints, name, outer * self._observed[local])
         return result | (adjoints if by_factors else {})
-
-    def _slopes_of(self, stage: Stage) -> dict[str, Array]:
-        """∂made/∂name for all of both, summed where a name stands in several places."""
-        result: dict[str, Array] = {}
-        for k, argument in enumerate(stage.arguments):
-            slopes = self._slopes(stage, k)
-            for j, name in enumerate(argument.names):
-                for i, made in enumerate(stage.made):
-                    local = local_name(made, name)
-                    slope = slopes[j, i].reshape(1, 1)
-                    result[local] = result[local] + slope if local in result else slope
-        return result
 
     def _slopes(self, stage: Stage, k: int) -> Array:
         """(arguments of the k-th, made): how much each of what is made moves with each number of one argument."""
@@ -93,22 +117,16 @@ class Factors:
         changes = np.broadcast_to(stage.f(*lanes).imag, (count, 1, len(stage.made)))[:, 0]
         return np.asarray(changes / steps[:, None])
 
-    def _product(self, made: str, local: Array | None) -> Array | None:
-        """An adjoint times a factor, both as the page has them; None where it has none, off every path."""
-        outer = self._observed_adjoint(made)
-        return None if outer is None or local is None else outer * local
+    def _add(self, adjoints: dict[str, float], name: str, part: float) -> None:
+        key = self._plan.adjoints[name]
+        adjoints[key] = adjoints.get(key, 0.0) + part
 
-    def _add(self, adjoints: dict[str, Array], name: str, part: Array | None) -> None:
-        key = self._spec.adjoint(name)
-        if part is not None:
-            adjoints[key] = adjoints[key] + part if key in adjoints else part
-
-    def _observed_adjoint(self, made: str) -> Array | None:
+    def _observed_adjoint(self, made: str) -> float | None:
         if made == total_error():
-            return np.ones((1, 1))
-        found = self._row.found(self._spec.adjoint(made))
+            return 1.0
+        found = self._observed.get(self._plan.adjoints[made])
         if found is None:  # a factor stands for the adjoint of what only the total error uses
-            found = self._row.found(local_name(total_error(), made))
+            found = self._observed.get(local_name(total_error(), made))
         return self._instead.get(made) if found is None else found
 
 

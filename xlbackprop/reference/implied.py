@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from xlbackprop.reference.factors import Factors
+from xlbackprop.reference.factors import Factors, Plan
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network
 from xlbackprop.reference.noise import Numbers, Row, with_noise
@@ -136,6 +136,7 @@ def page(
     spec: Spec,
     observed: Mapping[str, float],
     calculator: Calculator,
+    wanted: Collection[str],
     noise: Mapping[str, float] | None = None,
     *,
     by_factors: bool = False,
@@ -144,13 +145,14 @@ def page(
 
     `observed` holds the page's cells. Without those that are calculated (everything but rate,
     step, samples and parameters) it is calculated from the start, and moves as far as their `noise`
-    moves it. `by_factors`: an adjoint is the
-    sum of the products of the page's own factors.
+    moves it. `wanted` are the page's quantities, whose factors are told. `by_factors`: an adjoint
+    is the sum of the products of the page's own factors.
     """
     network = Network(spec, calculator)
     kept = once_names(spec)
     flat = {name: np.array([value]) if name in kept else np.array([[value]]) for name, value in observed.items()}
     rough: dict[str, float] = {}
+    plans: list[Plan] = []
 
     def once(copy: int) -> dict[str, Array]:
         row = Row(flat, calculator.epsilon if copy else 0.0, copy, noise)
@@ -166,13 +168,16 @@ def page(
         else:
             gradients = network.backward(t, passed, parameters, row)
             after = _page_update(network, row, by_name, gradients, rate)
-        factors = Factors(spec, passed.stages, row, by_name | after)
-        row.seen |= factors.told(by_factors=by_factors)
+        if not plans:
+            plans.append(Plan(spec, passed.stages, wanted))
+        factors = Factors(plans[0], spec, passed.stages, row.numbers(), by_name | after)
+        told = factors.told(by_factors=by_factors)
         rough.update(factors.noise)
         if not spec.couples:
             passed = network.forward(x, network.parameters(by_name | after, drawn), row, again=True)
             row.seen[CHANGE] = network.error(t, passed, row, again=True) - before
-        return {name: values.reshape(-1)[0] for name, values in (row.seen | row.seen_once_values).items()}
+        numbers = {name: values.reshape(-1)[0] for name, values in (row.seen | row.seen_once_values).items()}
+        return numbers | {name: np.asarray(value) for name, value in told.items()}
 
     numbers = with_noise(once)
     for name, size in rough.items():
@@ -189,7 +194,7 @@ def _page_update(
     g = stacked(gradients, spec, (1, 1))
     w = np.stack([by_name[name][:, -1] for name in spec.trained], axis=-1)
     before = {
-        key: np.concatenate([row.once(naming.before_name(name(weight))) for weight in spec.trained], axis=-1)
+        key: row.once(tuple(naming.before_name(name(weight)) for weight in spec.trained))
         for key, name in (("m", naming.first_moment), ("v", naming.second_moment))
     }
     w, _ = network.updated(w, g, rate, row.observed((STEP,))[:, -1, 0], before, row)

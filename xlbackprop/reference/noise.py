@@ -8,7 +8,8 @@ relative), up or down at random; how far the copies spread is the noise that two
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,52 +100,73 @@ class Row:
         self._random = np.random.default_rng(seed)
 
     def see(self, names: Names, values: Array, rough: Array | None = None) -> Array:
-        if rough is not None and self._epsilon:
-            values = values + 4 * rough * np.sign(_last_digits(self._random, values.shape))
-        columns = []
-        for k, name in enumerate(names):
-            self.seen[name] = values[..., k]
-            columns.append(self._spread(name, self._observed.get(name, values[..., k])))
-        return np.stack(np.broadcast_arrays(*columns), axis=-1) if columns else values
+        return self._seen(self.seen, names, values, rough)
 
     def see_once(self, names: Names, values: Array, rough: Array | None = None) -> Array:
+        return self._seen(self.seen_once_values, names, values, rough)
+
+    def _seen(self, seen: dict[str, Array], names: Names, values: Array, rough: Array | None) -> Array:
         if rough is not None and self._epsilon:
             values = values + 4 * rough * np.sign(_last_digits(self._random, values.shape))
-        columns = []
-        for k, name in enumerate(names):
-            self.seen_once_values[name] = values[:, k]
-            columns.append(self._spread(name, self._observed.get(name, values[:, k])))
-        return np.stack(columns, axis=-1) if columns else values
+        seen.update(zip(names, np.moveaxis(values, -1, 0)))
+        if any(name in self._observed for name in names):
+            columns = [self._observed.get(name, values[..., k]) for k, name in enumerate(names)]
+            values = np.stack(np.broadcast_arrays(*columns), axis=-1)
+        return self._spread(names, values)
 
     def observed(self, names: Names) -> Array:
         """What is observed, as it is where a row begins: (lanes, rows, n)."""
-        columns = [self._spread(name, self._observed[name]) for name in names]
-        return np.stack(columns, axis=-1) if columns else np.zeros((*self._observed[RATE].shape, 0))
+        if not names:
+            return np.zeros((*self._observed[RATE].shape, 0))
+        return self._spread(names, np.stack([self._observed[name] for name in names], axis=-1))
 
-    def once(self, name: str) -> Array:
-        """(lanes, 1) of what a page shows of the step before, 0 if it shows nothing."""
-        return self._spread(name, self._observed.get(name, np.zeros((1, 1))).reshape(-1, 1))
+    def once(self, names: Names) -> Array:
+        """(1, n) of what a page shows of the step before, 0 if it shows nothing."""
+        values = [self._observed[name].reshape(1) if name in self._observed else np.zeros(1) for name in names]
+        return self._spread(names, np.stack(values, axis=-1))
 
-    def found(self, name: str) -> Array | None:
-        """What is observed of a quantity, None if it has no cell."""
-        values = self._observed.get(name)
-        return None if values is None else self._spread(name, values)
+    def numbers(self) -> dict[str, float]:
+        """Of a page's only row, every number that is observed."""
+        names = tuple(self._observed)
+        values = np.array([values.item() for values in self._observed.values()])
+        return dict(zip(names, self._spread(names, values).tolist()))
 
-    def _spread(self, name: str, values: Array) -> Array:
+    def _spread(self, names: Names, values: Array) -> Array:
         if not self._epsilon:
             return values
         digits = _last_digits(self._random, values.shape)
-        return values * (1 + self._epsilon * digits) + self._noise.get(name, 0.0) * np.sign(digits)
+        values = values * (1 + self._epsilon * digits)
+        if self._noise:
+            values = values + np.array([self._noise.get(name, 0.0) for name in names]) * np.sign(digits)
+        return np.asarray(values)
+
+
+AT_ONCE = 200_000  # numbers whose noise is found together: enough for speed, too few to fill memory
 
 
 def with_noise(once: Callable[[int], dict[str, Array]]) -> Numbers:
+    """What the plain calculation gives, copy 0, and how far the copies spread."""
     with np.errstate(all="ignore"):
         plain = once(0)
         noise = {name: np.zeros_like(values) for name, values in plain.items()}
+        groups = list(_groups(plain))
         for copy in range(1, 1 + COPIES):
-            for name, values in once(copy).items():
-                noise[name] = np.maximum(noise[name], _distance(plain[name], values))
+            found = once(copy)
+            for names in groups:
+                distances = _distance(*(np.stack([one[name] for name in names]) for one in (plain, found)))
+                for name, distance in zip(names, distances):
+                    noise[name] = np.maximum(noise[name], distance)
     return Numbers(plain, noise)
+
+
+def _groups(plain: Mapping[str, Array]) -> Iterator[list[str]]:
+    """Names of arrays of one shape, AT_ONCE numbers together."""
+    by_shape: dict[tuple[int, ...], list[str]] = {}
+    for name, values in plain.items():
+        by_shape.setdefault(values.shape, []).append(name)
+    for shape, names in by_shape.items():
+        count = max(1, AT_ONCE // max(1, math.prod(shape)))
+        yield from (names[k : k + count] for k in range(0, len(names), count))
 
 
 _UNITS = np.array([*range(-64, 0), *range(1, 65)], dtype=float)

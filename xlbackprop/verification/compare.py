@@ -79,11 +79,15 @@ class Comparison:
         observed = {name: values for name, values in self.tables.items() if name in rests}
         return rows.implied(spec, observed, self._calculator)
 
+    @property
+    def _on_pages(self) -> set[str]:
+        return {cell.name for cell in self.layout.page}
+
     @cached_property
     def page(self) -> Numbers:
         """The pages by the whole training: calculated from its row, with at least the noise of that row."""
         start, noise = self._picked(self.trained)
-        return _with(rows.page(self.spec, start, self._calculator, noise), start, noise)
+        return _with(rows.page(self.spec, start, self._calculator, self._on_pages, noise), start, noise)
 
     @cached_property
     def page_implied(self) -> Numbers:
@@ -91,7 +95,7 @@ class Comparison:
         cells = {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
         start, _ = self._picked(Numbers(self.tables, {}))
         noise = {name: abs(value) * self._calculator.epsilon for name, value in start.items()}
-        return _with(rows.page(self.spec, cells, self._calculator, by_factors=True), start, noise)
+        return _with(rows.page(self.spec, cells, self._calculator, self._on_pages, by_factors=True), start, noise)
 
     def _picked(self, numbers: Numbers) -> tuple[dict[str, float], dict[str, float]]:
         """What the pages pick from the tables' numbers, and its noise."""

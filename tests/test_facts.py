@@ -22,7 +22,8 @@ from xlbackprop.spec import Dense, Spec, override
 UNPUBLISHED = {
     "adam-vs-sgd", "attention", "batchnorm", "dropout", "graddesc-adam", "graddesc-momentum", "graddesc-torch",
     "half-moons", "layernorm", "logistic", "modules-add", "modules-duplicate", "modules-linear", "modules-max",
-    "modules-relu", "residual", "simple-mlp", "softmax-logistic", "tdnn", "tdnn-unrolled", "three-hidden",
+    "modules-relu", "residual", "simple-mlp", "softmax-logistic", "softmax-side-by-side",
+    "tdnn", "tdnn-unrolled", "three-hidden",
     "tiny-cnn", "xor",
 }  # fmt: skip
 

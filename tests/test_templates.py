@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,30 @@ from xlbackprop.verification import verify
 WANTED = {
     "adam-vs-sgd", "attention", "batchnorm", "cs231n-circuits", "dropout", "graddesc", "half-moons", "layernorm",
     "micrograd-neuron", "modules-add", "modules-duplicate", "modules-linear", "modules-logsoftmax", "modules-max",
-    "modules-relu", "residual", "softmax-logistic", "softmax-nll", "tdnn", "tdnn-unrolled", "tiny-cnn", "xor",
+    "modules-relu", "residual", "softmax-logistic", "softmax-nll", "tdnn", "tdnn-unrolled", "softmax-side-by-side",
+    "tiny-cnn", "xor",
     "activations", "losses", "vgg16", "lenet", "resnet18", "mnist-under-20k",
 }  # fmt: skip
+
+# Quantities that fail on purpose, in the rows of that sample (counted from 0).
+FAILS = {"softmax-side-by-side": ({"plain", "plain_log"}, 1)}
 
 
 def test_all_are_there() -> None:
     assert set(templates()) >= WANTED
 
 
-def _checked(spec: Spec, path: Path, calculator: Engine) -> None:
+def _checked(name: str, spec: Spec, path: Path, calculator: Engine) -> None:
     build(spec, path)
     recalculated, layout = calculator.recalculate(path), Layout(spec)
     cells = 0
     for run in layout.runs():
         values = recalculated.column(run.sheet, run.row, run.column, run.rows[-1] - run.row + 1)
         held = [values[row - run.row] for row in run.rows]
-        assert all(isinstance(value, (int, float)) for value in held), (run, held)
+        errors = {k for k, value in enumerate(held) if not isinstance(value, (int, float)) or math.isnan(value)}
+        failing, sample = FAILS.get(name, ((), 0))
+        on_purpose = range(sample, len(held), len(spec.samples)) if run.name in failing and run.step == 0 else ()
+        assert errors == set(on_purpose), (run, held)
         cells += len(held)
     report = verify(path, engine=calculator)
     assert report.correct, report.as_text()
@@ -46,7 +54,7 @@ def _checked(spec: Spec, path: Path, calculator: Engine) -> None:
 
 @pytest.mark.parametrize("name", template_names())
 def test_embedded(name: str, tmp_path: Path) -> None:
-    _checked(load(name), tmp_path / "x.xlsx", engine())
+    _checked(name, load(name), tmp_path / "x.xlsx", engine())
 
 
 @pytest.mark.libreoffice
@@ -54,7 +62,10 @@ def test_embedded(name: str, tmp_path: Path) -> None:
 def test_libreoffice(name: str, tmp_path: Path) -> None:
     spec = load(name)
     _checked(
-        override(spec, steps=min(3, spec.updates), rates=spec.rates[:1]), tmp_path / "x.xlsx", engine("libreoffice")
+        name,
+        override(spec, steps=min(3, spec.updates), rates=spec.rates[:1]),
+        tmp_path / "x.xlsx",
+        engine("libreoffice"),
     )
 
 

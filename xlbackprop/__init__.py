@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from xlbackprop.spec import Spec as Spec
     from xlbackprop.verification import Report as Report
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {
     "Audit": "audit.report",

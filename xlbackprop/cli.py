@@ -17,6 +17,7 @@ from xlbackprop.errors import XlbackpropError
 
 ENGINES = click.Choice(["embedded", "libreoffice"])
 STYLES = click.Choice(["class", "delta"])
+LAYOUTS = click.Choice(["rows", "matrix"])
 
 
 class _Complaint(click.ClickException):
@@ -56,6 +57,7 @@ class _Place(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 def _network(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options that say which network."""
     for decorator in (
+        click.option("--layout", type=LAYOUTS, help="A row for each sample, or matrices as people draw them on paper."),
         click.option("--style", type=STYLES, help="Closed-form gradients, or deltas in columns of their own."),
         click.option("--steps", type=int, help="How many updates."),
         click.option("--rates", type=_Rates(), help="Learning rates, such as 0.1,0.2."),
@@ -101,7 +103,7 @@ def main() -> None:
 @_network
 @_ENGINE
 @_FOLDER
-def run(network: str, rates: Any, steps: Any, style: Any, engine: str, folder: Path) -> None:
+def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: str, folder: Path) -> None:
     """Build, verify and plot a network: a template's name or a .toml file.
 
     \b
@@ -111,7 +113,7 @@ def run(network: str, rates: Any, steps: Any, style: Any, engine: str, folder: P
     from xlbackprop.job import run_document
     from xlbackprop.networks import stem
 
-    document = _document(network, rates=rates, steps=steps, style=style)
+    document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
     with _Progress() as progress:
         summary = run_document(document, stem(network), folder, engine, progress)
     size = summary.workbook.stat().st_size / 1024
@@ -136,7 +138,7 @@ def run(network: str, rates: Any, steps: Any, style: Any, engine: str, folder: P
 @main.command()
 @_network
 @_FOLDER
-def build(network: str, rates: Any, steps: Any, style: Any, folder: Path) -> None:
+def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, folder: Path) -> None:
     """Write a network's workbook.
 
     \b
@@ -145,7 +147,7 @@ def build(network: str, rates: Any, steps: Any, style: Any, folder: Path) -> Non
     from xlbackprop import kinds
     from xlbackprop.networks import stem
 
-    document = _document(network, rates=rates, steps=steps, style=style)
+    document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
     with _Progress() as progress:
         progress("building")
         path = kinds.build(document, folder / f"{stem(network)}.xlsx", progress)
@@ -217,7 +219,7 @@ def verify(
 @_network
 @click.option("--details", is_flag=True, help="Weights and gradients by step as well.")
 @_FOLDER
-def plot(network: str, rates: Any, steps: Any, style: Any, details: bool, folder: Path) -> None:
+def plot(network: str, rates: Any, steps: Any, style: Any, layout: Any, details: bool, folder: Path) -> None:
     """Draw a network's error graphs as PNG files.
 
     \b
@@ -226,7 +228,7 @@ def plot(network: str, rates: Any, steps: Any, style: Any, details: bool, folder
     from xlbackprop import kinds
     from xlbackprop.networks import stem
 
-    document = _document(network, rates=rates, steps=steps, style=style)
+    document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
     with _Progress() as progress:
         progress("drawing")
         paths = kinds.plot(document, folder, stem(network), details=details)

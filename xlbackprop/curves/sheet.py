@@ -24,6 +24,7 @@ from xlbackprop.sheet.layout import NETWORK_FILE
 from xlbackprop.sheet.printers import in_symbols, number
 from xlbackprop.sheet.streamed import ExactSheet
 from xlbackprop.sheet.values import page_values
+from xlbackprop.sheet.workbook import formats_of
 
 Progress = Callable[[str], None]  # takes the phase, in words
 Values = Mapping[str, Sequence[float]]  # of each column, by row
@@ -61,7 +62,7 @@ def build(functions: Functions, path: Path, progress: Progress = lambda phase: N
 def _write(functions: Functions, path: Path, progress: Progress) -> None:
     book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
     book.set_properties({"title": functions.title, "comments": "Made by xlbackprop", "created": _EPOCH})
-    formats = _formats(book)
+    formats = formats_of(book)
     for k, layout in enumerate(layouts(functions)):
         progress(f"building, sheet {k + 1} of {len(functions.tables)}")
         values = _values(layout, f"tables[{k}]")
@@ -221,19 +222,6 @@ def _chart(book: Any, layout: Layout, values: Values, shown: Sequence[Column]) -
             }
         )
     return chart
-
-
-def _formats(book: Any) -> styles.Formats:
-    """Formats by their properties, each made once."""
-    made: dict[tuple[tuple[str, object], ...], Any] = {}
-
-    def format_of(properties: dict[str, object]) -> Any:
-        key = tuple(sorted(properties.items()))
-        if key not in made:
-            made[key] = book.add_format(properties)
-        return made[key]
-
-    return format_of
 
 
 def _span(layout: Layout, column: Column) -> str:

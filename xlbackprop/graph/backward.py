@@ -25,6 +25,7 @@ from xlbackprop.spec.names import delta_name, gradient_name, local_name, over_ba
 
 def backward(program: Program, loss: str, wrt: Collection[str]) -> None:
     """Define ∂loss/∂q for each q on a path from `wrt` to the loss, the gradients of `wrt` among them."""
+    wrt = frozenset(wrt)
     path = _Path(program, loss, wrt)
     upstream: dict[str, list[Expr]] = {loss: [ONE]}
     for cell in path.from_loss():
@@ -61,7 +62,8 @@ class _Path:
         for cell in reversed(list(program)):
             if cell.name in needed:
                 needed.update(self._uses(cell))
-        self.cells = {cell.name: cell for cell in program if cell.name in reached & needed}
+        on_path = reached & needed
+        self.cells = {cell.name: cell for cell in program if cell.name in on_path}
 
     def _uses(self, cell: Cell) -> list[str]:
         over_rows = _over_rows(cell)
@@ -105,6 +107,8 @@ def _partials(expr: Expr, output: Expr) -> dict[str, Expr]:
     match expr:
         case Ref(name):
             return {name: ONE}
+        case Op("+", _):
+            return _partials_of_sum(expr)
         case Op(symbol, args):
             inners = [_partials(arg, arg) for arg in args]
             result: dict[str, Expr] = {}
@@ -115,3 +119,16 @@ def _partials(expr: Expr, output: Expr) -> dict[str, Expr]:
                     result[name] = add(result.get(name, ZERO), mul(outer, partial))
             return result
     return {}
+
+
+def _partials_of_sum(expr: Expr) -> dict[str, Expr]:
+    """Of a sum, term by term: one of hundreds of terms is a chain as deep as it is long."""
+    terms: list[Expr] = []
+    while isinstance(expr, Op) and expr.symbol == "+":
+        expr, term = expr.args
+        terms.append(term)
+    result: dict[str, Expr] = {}
+    for term in (expr, *reversed(terms)):
+        for name, partial in _partials(term, term).items():
+            result[name] = add(result.get(name, ZERO), partial)
+    return result

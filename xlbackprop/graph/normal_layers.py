@@ -70,9 +70,7 @@ def _row_norm(program: Program, one: Placed, spec: Spec, groups: int, features: 
     for g in range(groups):
         xs = refs_of(one.below[g * count : (g + 1) * count])
         mean = part(program, one.part("μ", g), build("average", *xs), "mean of the group")
-        shifted = [
-            part(program, one.part("Δ", g, k), sub(x, mean), "distance from the mean") for k, x in enumerate(xs)
-        ]
+        shifted = [part(program, one.part("Δ", g, k), sub(x, mean), "distance from the mean") for k, x in enumerate(xs)]
         squares = [build("square", x) for x in shifted]
         variance = part(program, one.part("σ²", g), build("average", *squares), "variance of the group")
         hats += _normalised(program, one, (g,), one.parts("x̂", groups, count)[g * count :][:count], shifted, variance)

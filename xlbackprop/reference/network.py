@@ -216,8 +216,12 @@ def _stacked(values: Mapping[str, Array], names: Names, shape: tuple[int, ...]) 
     if not columns:
         return np.zeros((*like.shape, *shape))
     rows = max(column.shape[1] for column in columns)
-    stacked = np.stack([np.broadcast_to(column, (column.shape[0], rows)) for column in columns], axis=-1)
+    stacked = np.stack([_with_rows(column, rows) for column in columns], axis=-1)
     return stacked.reshape(*stacked.shape[:2], *shape)
+
+
+def _with_rows(column: Array, rows: int) -> Array:
+    return column if column.shape[1] == rows else np.broadcast_to(column, (column.shape[0], rows))
 
 
 def _by_name(tensors: Sequence[Tensor], given: Parameters) -> dict[str, Array]:

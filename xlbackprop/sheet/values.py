@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -88,8 +87,8 @@ def page_values(program: Program, given: Mapping[str, float]) -> dict[str, float
 
 def input_statistics(values: Sequence[float]) -> tuple[float, float]:
     """The mean and the standard deviation of an input over all samples, as AVERAGE and STDEVP give them."""
-    mean = math.fsum(values) / len(values)
-    return mean, statistics.pstdev(values, mean)
+    mean = sum(values) / len(values)
+    return mean, math.sqrt(sum((x - mean) ** 2 for x in values) / len(values))
 
 
 class _Row:

@@ -39,7 +39,7 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
     spec = layout.spec
     book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
     book.set_properties({"title": spec.title, "comments": "Made by xlbackprop", "created": _EPOCH})
-    formats = _formats(book)
+    formats = formats_of(book)
     streamed = {COMPARE, *layout.sheets}
     for name in layout.all_sheets:
         book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
@@ -76,7 +76,7 @@ def _shown_values(layout: Layout) -> dict[str, float]:
     return page_values(layout.page, picked)
 
 
-def _formats(book: Any) -> styles.Formats:
+def formats_of(book: Any) -> styles.Formats:
     """Formats by their properties, each made once."""
     made: dict[tuple[tuple[str, object], ...], Format] = {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop.sheet.styles import LINE_COLOURS
-from xlbackprop.show.plots import DASHES, _figure, _save
+from xlbackprop.show.plots import DASHES, figure_of, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def plot(functions: Functions, folder: Path | str, stem: str) -> list[Path]:
     The numbers are the reference's. Raises OutputError where a file cannot be written.
     """
     shown = [table for table in functions.tables if table.curves]
-    return [_save(_drawn(functions, table), Path(folder) / f"{stem}-{_slug(table.title)}.png") for table in shown]
+    return [save(_drawn(functions, table), Path(folder) / f"{stem}-{_slug(table.title)}.png") for table in shown]
 
 
 def _drawn(functions: Functions, table: Table) -> Figure:
@@ -32,7 +32,7 @@ def _drawn(functions: Functions, table: Table) -> Figure:
     panels = [("values", "value")]
     if table.derivatives:
         panels.append(("derivatives", f"derivative by {table.argument}"))
-    figure, axes = _figure(5.8 * len(panels), 4.6, len(panels), right=2.2)
+    figure, axes = figure_of(5.8 * len(panels), 4.6, len(panels), right=2.2)
     for k, curve in enumerate(curves):
         label = (
             curve.function if curve.target is None else f"{curve.function}, {table.target}\u00a0=\u00a0{curve.target:g}"

@@ -31,16 +31,16 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
     numbers = train(spec).values
     errors = numbers[error_plotted(spec)].tolist()
     folder = Path(folder)
-    paths = [_save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
+    paths = [save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
     for k, rate in enumerate(spec.rates):
-        paths.append(_save(_one_rate(spec, rate, errors[k]), folder / f"{stem}-error-{rate!r}.png"))
+        paths.append(save(_one_rate(spec, rate, errors[k]), folder / f"{stem}-error-{rate!r}.png"))
         if details:
             for what, names in (
                 ("weights", [name for name, _, _ in spec.parameters()]),
                 ("gradients", [gradient_name(name) for name in spec.trained]),
             ):
                 figure = _quantities(spec, rate, what, {name: numbers[name][k].tolist() for name in names})
-                paths.append(_save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
+                paths.append(save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
     return paths
 
 
@@ -55,7 +55,7 @@ def diverged(errors: Series) -> int | None:
 
 
 def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
-    figure, (linear, log) = _figure(11, 4.6, 2, right=1.75 if any(map(_blows_up, errors)) else 1.15)
+    figure, (linear, log) = figure_of(11, 4.6, 2, right=1.75 if any(map(_blows_up, errors)) else 1.15)
     for k, (rate, series) in enumerate(zip(spec.rates, errors)):
         step = diverged(series)
         label = f"η = {rate:g}" + ("" if step is None else f" (diverged at step {step})")
@@ -73,7 +73,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
 
 
 def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
-    figure, (axes,) = _figure(7, 4.2, 1)
+    figure, (axes,) = figure_of(7, 4.2, 1)
     axes.plot(_drawable(errors), color=LINE_COLOURS[0], linewidth=2)
     _error_axes(axes, [errors], error_plotted(spec), log=False)
     axes.set_title(f"{spec.title}: η = {rate:g}")
@@ -89,7 +89,7 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
 
 
 def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
-    figure, (axes,) = _figure(8.5, 4.6, 1, right=0.35 + 1.05 * (1 + (len(series) - 1) // 14) * (len(series) <= 40))
+    figure, (axes,) = figure_of(8.5, 4.6, 1, right=0.35 + 1.05 * (1 + (len(series) - 1) // 14) * (len(series) <= 40))
     for k, (name, values) in enumerate(series.items()):
         axes.plot(_drawable(values), label=name, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
     axes.set_xlabel("step (updates of the weights)")
@@ -105,7 +105,7 @@ def _blows_up(series: Series) -> bool:
     return diverged(series) is not None
 
 
-def _figure(width: float, height: float, panels: int, *, right: float = 0.25) -> tuple[Figure, Sequence[Any]]:
+def figure_of(width: float, height: float, panels: int, *, right: float = 0.25) -> tuple[Figure, Sequence[Any]]:
     """A figure of that size with its panels side by side; `right` inches stay free for a legend."""
     # The classes themselves, not pyplot: half the import time, and no window system.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -142,7 +142,7 @@ def _drawable(series: Series) -> list[float]:
     return [value if abs(value) < 1e100 else math.nan for value in series]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     from matplotlib import __version__
 
     with files.replacing(path) as temporary:

@@ -223,9 +223,10 @@ def _check_room(spec: Spec) -> None:
             raise NetworkError(_too_wide(f"layers[{one.index}]", fan))
     units = sum(size(one.shape) for one in spec.placed)
     names = len(spec.initial) + len(spec.trained) + 3 * units + len(spec.inputs) + 2 * len(spec.targets)
-    if (columns := names + _ROOM) > MAX_COLUMNS:
+    if (columns := names + _ROOM) > MAX_COLUMNS and spec.layout == "rows":
         raise NetworkError(
-            f"layers: the table needs {columns:,} columns and a sheet has {MAX_COLUMNS:,}; use fewer units"
+            f"layers: the table needs {columns:,} columns and a sheet has {MAX_COLUMNS:,}; "
+            "use fewer units, or layout matrix"
         )
     if len(spec.rates) > MAX_RATES:
         raise NetworkError(

@@ -124,8 +124,8 @@ class Report:
                 }
                 for sheet, rate in zip(self.layout.sheets, self.spec.rates)
             ],
-            "mistakes": [_mistake(group, spoiled[group[0].sheet, group[0].row]) for group in self.groups()],
-            "inherited": [_inherited(one) for one in self.mismatches if not one.root],
+            "mistakes": [as_mistake(group, spoiled[group[0].sheet, group[0].row]) for group in self.groups()],
+            "inherited": [as_inherited(one) for one in self.mismatches if not one.root],
             "warnings": [],
         }
 
@@ -170,7 +170,7 @@ class Report:
         )
 
 
-def _mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
+def as_mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
     top = group[0]
     return {
         "sheet": top.sheet,
@@ -187,7 +187,7 @@ def _mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
     }
 
 
-def _inherited(one: Mismatch) -> dict[str, Any]:
+def as_inherited(one: Mismatch) -> dict[str, Any]:
     return {
         "sheet": one.sheet,
         "cell": one.cell,

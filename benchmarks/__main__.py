@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import networks, report
 from benchmarks.measure import Measuring, Results
 
 PACKAGES = ("xlbackprop", "ironcalc", "xlsxwriter", "openpyxl", "lxml", "numpy", "matplotlib", "click", "msgspec")
 FILES = "written-out"  # its result is a size, the same each time
 ONLY_LONG = ("xlsxwriter",)  # ten times slower than the others, which one size shows
 ONCE = ("run", "help", "nothing", "phases")  # the default network only
+OTHERS = ("build", "recalculate", "verify", "libreoffice-recalculate")  # of the other networks
 CASES = (*report.LABELS, FILES, *ONCE)
 WIDTH = 95
 NOTES = """\
@@ -71,10 +72,14 @@ def _measure(measuring: Measuring, cases: tuple[str, ...], sizes: tuple[int, ...
         measuring.measure(chosen, steps)
         if FILES in cases:
             measuring.measure([FILES], steps, most=1)
+    for network in networks.ABOUT:
+        measuring.prepare(f"{network}:build", report.DEFAULT)
+        measuring.measure([f"{network}:{case}" for case in OTHERS if case in cases], report.DEFAULT)
 
 
 def _tables(results: Results, sizes: tuple[int, ...]) -> Iterator[report.Table]:
     tables = [report.size_table(results, steps) for steps in sizes]
+    tables += [report.network_table(results, *one) for one in networks.ABOUT.items()]
     tables += [report.growth_table(results, sizes)]
     tables += [report.process_table(results), report.file_table(results, sizes)]
     if phases := report.phase_table(results):

@@ -37,22 +37,29 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What to measure with, and where files go; `built` is the workbook of that many steps."""
+    """What to measure with, and where files go; `built` is the workbook of that many steps.
+
+    `network` is one of `networks.ABOUT`, with its own steps, in place of the class network.
+    """
 
     steps: int
     folder: Path
+    network: str = TEMPLATE
 
     @property
     def layout(self) -> Layout:
+        from benchmarks.networks import network
         from xlbackprop.networks import load
         from xlbackprop.sheet.layout import Layout
         from xlbackprop.spec import override
 
+        if self.network != TEMPLATE:
+            return Layout(network(self.network))
         return Layout(override(load(TEMPLATE), steps=self.steps))
 
     @property
     def built(self) -> Path:
-        return self.folder / f"{TEMPLATE}-{self.steps}.xlsx"
+        return self.folder / f"{self.network}-{self.steps}.xlsx"
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def recalculate(setting: Setting) -> Case:
     def work() -> None:
         recalculated = Embedded().recalculate(setting.built)
         for run in runs:
-            recalculated.column(run.sheet, run.row, run.column, run.count)
+            recalculated.column(run.sheet, run.row, run.column, run.rows[-1] - run.row + 1)
 
     return Case(work, sum(run.count for run in runs))
 
@@ -248,8 +255,10 @@ def measured(case: Case) -> Facts:
 
 
 def main(name: str, steps: str, folder: str) -> None:
+    network, _, what = name.rpartition(":")  # half-moons:verify
+    setting = Setting(int(steps), Path(folder), network or TEMPLATE)
     try:
-        case = (CASES.get(name) or _others()[name])(Setting(int(steps), Path(folder)))
+        case = (CASES.get(what) or _others()[what])(setting)
     except Exception as error:
         # By name, so that a case that times imports starts without the project's.
         if type(error).__name__ != "EngineError":

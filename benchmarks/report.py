@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.measure import Measurement, Results
+from benchmarks.networks import ABOUT
 
 DEFAULT, LONG = 100, 1000  # steps: the template's own, and those of the comparisons
 GROWTH = 0.2  # how much the time a cell may change with the size
@@ -59,6 +60,13 @@ def size_table(results: Results, steps: int) -> Table:
     found = [(label, one) for case, label in LABELS.items() if (one := results.get(case, steps))]
     header = ("", "times", "seconds", "spread", "cells/s", "µs/cell", "MB", "B/cell")
     return Table(f"6 rates x {steps:,} steps", header, [_row(label, one) for label, one in found])
+
+
+def network_table(results: Results, network: str, about: str) -> Table:
+    """What each case takes of another network."""
+    cases = ((label, results.get(f"{network}:{case}", DEFAULT)) for case, label in LABELS.items())
+    header = ("", "times", "seconds", "spread", "cells/s", "µs/cell", "MB", "B/cell")
+    return Table(f"{network}: {about}", header, [_row(label, one) for label, one in cases if one])
 
 
 def _row(label: str, one: Measurement) -> list[str]:
@@ -123,12 +131,11 @@ def file_table(results: Results, sizes: Sequence[int]) -> Table:
 def doubts(results: Results, sizes: Sequence[int]) -> list[str]:
     """What makes a measurement mean less than it seems."""
     found = [f"{case}: skipped; {why}" for case, why in results.skipped.items()]
-    for steps in sizes:
-        one = results.get("verify", steps)
+    verified = {f"{steps:,} steps": results.get("verify", steps) for steps in sizes}
+    verified |= {network: results.get(f"{network}:verify", DEFAULT) for network in ABOUT}
+    for what, one in verified.items():
         if one and not all(repetition["correct"] for repetition in one.repetitions):
-            found.append(
-                f"verify, {steps:,} steps: says that the built workbook is wrong, so its time is of a failure."
-            )
+            found.append(f"verify, {what}: says that the built workbook is wrong, so its time is of a failure.")
     return found
 
 

@@ -542,8 +542,8 @@ def test_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from xlbackprop.show import curves
 
     figures = []
-    save = curves._save
-    monkeypatch.setattr(curves, "_save", lambda figure, path: (figures.append(figure), save(figure, path))[1])
+    save = curves.save
+    monkeypatch.setattr(curves, "save", lambda figure, path: (figures.append(figure), save(figure, path))[1])
     functions = load(TEMPLATES["losses"])
     first, second = (curves.plot(functions, tmp_path / name, "losses") for name in "ab")
     assert [path.name for path in first] == ["losses-kl-over-l2.png", "losses-negative-log-likelihood.png"]

@@ -32,8 +32,8 @@ def test_same_input_same_bytes(tmp_path: Path) -> None:
 
 def test_what_stands_on_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = []
-    save = plots._save
-    monkeypatch.setattr(plots, "_save", lambda figure, path: (figures.append(figure), save(figure, path))[1])
+    save = plots.save
+    monkeypatch.setattr(plots, "save", lambda figure, path: (figures.append(figure), save(figure, path))[1])
     spec = override(load("simple-mlp"), rates=(0.1, 1000.0), steps=80)
     plot(spec, tmp_path, "x", details=True)
     linear, log = figures[0].axes

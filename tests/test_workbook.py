@@ -84,8 +84,8 @@ def test_carried_values_are_those_of_the_calculator(name: str, tmp_path: Path) -
                     found = recalculated.column(sheet.title, cell.row - 1, cell.column - 1, 1)[0]
                     # Calculators write a number inside a text with more or fewer digits.
                     assert carried == found or _to_five_digits(carried) == _to_five_digits(found), cell
-                    near = pytest.approx(found, rel=last_bits, abs=last_bits)
-                    assert isinstance(carried, str) or carried == near, cell
+                    if not isinstance(carried, str):
+                        assert carried == pytest.approx(found, rel=last_bits, abs=last_bits), cell
                     compared += 1
     assert compared > 300
 

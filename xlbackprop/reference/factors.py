@@ -85,7 +85,7 @@ class Factors:
                     for j, i, local in places:  # a name may stand in several places
                         result[local] = result.get(local, 0.0) + slopes[j][i]
                         self.noise[local] = FLOOR
-            self.noise |= _rough(stage)
+            self.noise |= {local: size for local, size in _rough(stage).items() if local in result}
             for made, name, local in self._plan.products[n]:
                 outer = self._observed_adjoint(made)
                 if outer is not None and local in self._observed:

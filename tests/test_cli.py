@@ -112,6 +112,9 @@ def test_ops_prints_the_table() -> None:
     from xlbackprop.graph.ops import OPS
 
     assert len(output.splitlines()) > len(OPS)
+    assert max(map(len, output.splitlines())) <= 80
+    for word in ("batch norm", "cross-entropy from logits", "adamw"):
+        assert word in output
 
 
 def test_plot_and_its_details(tmp_path: Path) -> None:

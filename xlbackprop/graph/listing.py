@@ -36,9 +36,31 @@ def ops() -> str:
     return "\n\n".join(f"{title.upper()}\n{_aligned(table)}" for title, table in tables().items())
 
 
+WIDTH = 80  # columns of a terminal
+
+
 def _aligned(table: Table) -> str:
-    widths = [max(map(len, column)) for column in zip(*table)]
-    return "\n".join("  ".join(f"{text:{width}}" for text, width in zip(line, widths)).rstrip() for line in table)
+    """A line for each row where it fits; what does not stands below, in its column or folded."""
+    first, *others = ([len(text) for text in column] for column in zip(*table))
+    starts = [0, max(first) + 2]
+    for column in others[:-1]:  # a few long texts do not push the others to the right
+        starts.append(starts[-1] + sorted(column)[int(len(column) * 0.8)] + 2)
+    return "\n".join(line for row in table for line in _lines(row, starts))
+
+
+def _lines(row: tuple[str, ...], starts: list[int]) -> Iterator[str]:
+    line = ""
+    for text, start in zip(row, starts):
+        if len(line) > max(0, start - 2) or (line and start + len(text) > WIDTH):
+            yield line
+            line = ""
+            start = min(start, max(starts[1], WIDTH - len(text)))
+        line = f"{line:{start}}{text}"
+        while len(line) > WIDTH:
+            cut = max(line.rfind(mark, 0, WIDTH) for mark in " +*,;") + 1 or WIDTH
+            yield line[:cut].rstrip()
+            line = " " * starts[1] + line[cut:].lstrip()
+    yield line
 
 
 def _word(kind: type[object]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from benchmarks.case import Case, Facts, Setting
-from xlbackprop.graph.expr import Expr
+from xlbackprop.graph.program import Cell
 from xlbackprop.sheet.address import cell_name, column_name
 from xlbackprop.sheet.layout import Kind, Layout
 
@@ -33,11 +33,9 @@ class Tables:
     def __init__(self, setting: Setting) -> None:
         self.layout = layout = setting.layout
         self.path = setting.folder / "other.xlsx"
-        self.top, self.count = layout.FIRST_ROW, layout.spec.steps + 1
-        self.down = [_template(layout, cell.expr) for cell in layout.shown if cell.expr is not None]
-        self.first = [
-            None if cell.first is None else _in_row(_template(layout, cell.first), self.top) for cell in layout.shown
-        ]
+        self.top, self.count = layout.FIRST_ROW, layout.batches.visits
+        self.down = [_template(layout, cell) for cell in layout.shown]
+        self.first = [None if cell.first is None else layout.table_rows.formula(cell, 0) for cell in layout.shown]
         self._check()
 
     @property
@@ -55,7 +53,7 @@ class Tables:
         from xlbackprop.sheet.tables import given
         from xlbackprop.sheet.values import table_rows
 
-        return list(table_rows(self.layout.table, given(self.layout, rate), self.layout.spec.steps))
+        return list(table_rows(self.layout.table, given(self.layout, rate), self.layout.batches))
 
     def _check(self) -> None:
         """The templates give what the layout gives."""
@@ -64,9 +62,11 @@ class Tables:
         assert last == [self.layout.run_formula(run, self.count - 1) for run in runs]
 
 
-def _template(layout: Layout, expr: Expr) -> str:
+def _template(layout: Layout, cell: Cell) -> str:
     """The formula without its `=`, with signs in place of the numbers of its row and the row above."""
-    return layout.table_formula(expr, _ROW).replace(str(_ROW + 1), _OWN).replace(str(_ROW), _ABOVE)
+    return (
+        layout.table_rows.formula(cell, _ROW - layout.FIRST_ROW).replace(str(_ROW + 1), _OWN).replace(str(_ROW), _ABOVE)
+    )
 
 
 def _in_row(template: str, row: int) -> str:

@@ -164,7 +164,8 @@ class Network:
             told.add_gradients(self.spec.inputs, told.pending(self.spec.inputs))
         like = passed.y.values[..., 0]
         zero = np.zeros_like(like)
-        columns = [np.broadcast_to(told.gradients.get(name, zero), like.shape) for name in names]
+        found = [told.gradients.get(name, zero) for name in names]
+        columns = [one if one.shape == like.shape else np.broadcast_to(one, like.shape) for one in found]
         if not columns:
             return {}
         seen = witness.see(tuple(map(gradient_name, names)), np.stack(columns, axis=-1))

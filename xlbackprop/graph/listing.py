@@ -51,16 +51,23 @@ def _aligned(table: Table) -> str:
 def _lines(row: tuple[str, ...], starts: list[int]) -> Iterator[str]:
     line = ""
     for text, start in zip(row, starts):
+        at = start
         if len(line) > max(0, start - 2) or (line and start + len(text) > WIDTH):
             yield line
-            line = ""
-            start = min(start, max(starts[1], WIDTH - len(text)))
-        line = f"{line:{start}}{text}"
-        while len(line) > WIDTH:
-            cut = max(line.rfind(mark, 0, WIDTH) for mark in " +*,;") + 1 or WIDTH
-            yield line[:cut].rstrip()
-            line = " " * starts[1] + line[cut:].lstrip()
+            line, at = "", min(start, max(starts[1], WIDTH - len(text)))
+        *full, line = _folded(f"{line:{at}}{text}", starts[1])
+        yield from full
     yield line
+
+
+def _folded(line: str, indent: int) -> list[str]:
+    """The line in pieces of at most WIDTH, cut behind an operator or a blank."""
+    pieces = []
+    while len(line) > WIDTH:
+        cut = max(line.rfind(mark, 0, WIDTH) for mark in " +*,;") + 1 or WIDTH
+        pieces.append(line[:cut].rstrip())
+        line = " " * indent + line[cut:].lstrip()
+    return [*pieces, line]
 
 
 def _word(kind: type[object]) -> str:

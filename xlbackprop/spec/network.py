@@ -12,7 +12,7 @@ import msgspec
 from xlbackprop.errors import NetworkError
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.batches import Batches, masks, shuffled
-from xlbackprop.spec.checks import check
+from xlbackprop.spec.checks import MAX_COLUMNS, check
 from xlbackprop.spec.layers import Dense, Dropout, LayerKind
 from xlbackprop.spec.optimizers import Optimizer, Schedule, Sgd
 from xlbackprop.spec.placing import placed
@@ -209,6 +209,10 @@ def checked(spec: Spec, where: str) -> Spec:
 def _completed(spec: Spec) -> Spec:
     if any(n < 1 for n in spec.input_shape):
         raise NetworkError(f"input_shape: is {'×'.join(map(str, spec.input_shape))}; each axis has at least 1")
+    if size(spec.input_shape) > MAX_COLUMNS:
+        raise NetworkError(
+            f"input_shape: are {size(spec.input_shape):,} inputs and a sheet has {MAX_COLUMNS:,} columns"
+        )
     inputs = spec.inputs or _numbered("i", size(spec.input_shape) if spec.input_shape else _input_count(spec))
     if spec.input_shape and size(spec.input_shape) != len(inputs):
         raise NetworkError(f"input_shape: {'×'.join(map(str, spec.input_shape))} is not {len(inputs)} inputs")
@@ -219,6 +223,8 @@ def _completed(spec: Spec) -> Spec:
         try:
             layers.append(layer.completed(shape, Random(f"{spec.seed} {k}")))
             shape = layers[-1].out(shape)
+            if size(shape) > MAX_COLUMNS:
+                raise NetworkError(f": makes {size(shape):,} units and a sheet has {MAX_COLUMNS:,} columns; use fewer")
         except NetworkError as error:
             raise NetworkError(f"layers[{k}]{error}") from None
     spec = msgspec.structs.replace(spec, layers=tuple(layers))

@@ -20,16 +20,17 @@ from xlbackprop.architecture.live import Live, joined, largest, when
 from xlbackprop.architecture.reference import tell
 from xlbackprop.architecture.sheet import build
 from xlbackprop.architecture.spec import Architecture, Conv, Window
-from xlbackprop.architecture.toml import dumps, is_architecture, load, loads
-from xlbackprop.architecture.verify import is_architecture_workbook, verify
+from xlbackprop.architecture.toml import dumps, load, loads
+from xlbackprop.architecture.verify import verify
 from xlbackprop.engine import engine
 from xlbackprop.errors import NetworkError, WorkbookError
+from xlbackprop.kinds import declared, kind_of_workbook
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = {
     path.stem: path
     for path in sorted((ROOT / "templates").rglob("*.toml"))
-    if is_architecture(path.read_text(encoding="utf-8"))
+    if declared(path.read_text(encoding="utf-8")) == "architecture"
 }
 
 # Trained parameters, running statistics, receptive field of the last map.
@@ -284,11 +285,10 @@ def test_only_functions_that_every_spreadsheet_has() -> None:
 
 
 def test_it_is_recognised(built: Callable[[str], Path], tmp_path: Path) -> None:
-    assert is_architecture_workbook(built("lenet"))
+    assert kind_of_workbook(built("lenet")) == "architecture"
     book = load_workbook(built("lenet"))
     book[SHEET].title = "Mine"
     book.save(tmp_path / "other.xlsx")
-    assert not is_architecture_workbook(tmp_path / "other.xlsx")
     with pytest.raises(WorkbookError, match="has no sheets 'Architecture' and 'Network file'"):
         verify(tmp_path / "other.xlsx")
 
@@ -681,6 +681,6 @@ def test_what_a_file_leaves_out() -> None:
 
 
 def test_an_architecture_is_told_from_a_training_network() -> None:
-    assert is_architecture('kind = "architecture"')
-    assert not is_architecture((ROOT / "templates" / "networks" / "era-s6.toml").read_text(encoding="utf-8"))
-    assert not is_architecture("kind = ")
+    assert declared('kind = "architecture"') == "architecture"
+    assert declared((ROOT / "templates" / "networks" / "era-s6.toml").read_text(encoding="utf-8")) is None
+    assert declared("kind = ") is None

@@ -109,7 +109,7 @@ def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: s
     \b
     Example: xlbackprop run mazur --steps 1000 -o output
     """
-    from xlbackprop.engine.package import formula_count
+    from xlbackprop.engine.package import sheet_names
     from xlbackprop.job import run_document
     from xlbackprop.networks import stem
 
@@ -118,8 +118,8 @@ def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: s
         summary = run_document(document, stem(network), folder, engine, progress)
     size = summary.workbook.stat().st_size / 1024
     report = summary.report
-    sheets, formulas = formula_count(summary.workbook)
-    _line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas:,} formulas, {size:,.0f} KB")
+    sheets, formulas = len(sheet_names(summary.workbook)), f"{report.formulas:,}"
+    _line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas} formulas, {size:,.0f} KB")
     _line("verified", report.ledger() if report.correct else "FAILED")
     names = [path.name for path in summary.pictures]
     shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.network_file import parsed
 
 if TYPE_CHECKING:
     from xlbackprop.architecture.spec import Architecture
@@ -40,6 +41,9 @@ class Report(Protocol):
 class OurReport(Report, Protocol):
     """What a verification of a workbook of ours found."""
 
+    @property
+    def formulas(self) -> int: ...
+
     def ledger(self) -> str:
         """What was compared, in one sentence."""
         ...
@@ -54,7 +58,7 @@ def kind_of(document: Document) -> str:
 
 def read(text: str, where: str, folder: Path | None = None) -> Document:
     """Read a network file of any kind. Raises NetworkError, in one line, for whatever is wrong with it."""
-    match _declared(text):
+    match declared(text):
         case "functions":
             from xlbackprop.curves.spec import loads as functions
 
@@ -71,12 +75,11 @@ def read(text: str, where: str, folder: Path | None = None) -> Document:
             raise NetworkError(f"{where}: kind: unknown value {other!r}; known are functions and architecture")
 
 
-def _declared(text: str) -> object:
-    from xlbackprop.spec.toml import parsed
-
+def declared(text: str) -> object:
+    """The kind that a network file says it is; None where it says none, or cannot be read."""
     try:
-        return parsed(text).get("kind")
-    except (ValueError, RecursionError):  # told with its place by who reads the whole
+        return parsed(text, "").get("kind")
+    except NetworkError:  # told with its place by who reads the whole
         return None
 
 
@@ -112,14 +115,15 @@ def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) 
 
 def kind_of_workbook(path: Path) -> str:
     """The kind, by the lines of the network file that a workbook of ours carries."""
-    from xlbackprop.engine.package import opened
+    from xlbackprop.engine.package import opened, sheet_parts
+    from xlbackprop.sheet.places import NETWORK_FILE
 
     with opened(path) as package:
-        for name in package.namelist():
-            if name == "xl/sharedStrings.xml" or name.startswith("xl/worksheets/sheet"):
-                match = _KIND.search(package.read(name))
-                if match:
-                    return (match[1] or match[2]).decode()
+        strings = "xl/sharedStrings.xml"
+        parts = [part for name, part in sheet_parts(package).items() if name == NETWORK_FILE]
+        for name in [*parts, *(name for name in package.namelist() if name == strings)]:
+            if match := _KIND.search(package.read(name)):
+                return (match[1] or match[2]).decode()
     return "training"
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-from xlsxwriter.exceptions import XlsxWriterException
-
-from xlbackprop import files
 from xlbackprop.architecture import layout as at
 from xlbackprop.architecture.formulas import formulas
 from xlbackprop.architecture.layout import SHEET, TOTALS, Input, Layout
@@ -19,11 +13,8 @@ from xlbackprop.architecture.toml import dumps
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet import styles
 from xlbackprop.sheet.address import absolute, in_sheet
+from xlbackprop.sheet.book import Progress, new_book, write_network_file
 from xlbackprop.sheet.layout import NETWORK_FILE
-from xlbackprop.sheet.layout import Layout as TrainingLayout
-
-Progress = Callable[[str], None]  # takes the phase, in words
-_EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
 
 # Columns side by side that belong together: what stands above them, and the role whose colour they have.
 _BANDS = (
@@ -63,41 +54,31 @@ _WARNING = {"font_color": "#B03A00", "bold": True, "indent": 1}
 
 def build(architecture: Architecture, path: Path, progress: Progress = lambda phase: None) -> Path:
     """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
-    with files.replacing(path) as temporary:
-        try:
-            progress("building")
-            _write(Layout(architecture), temporary)
-        except XlsxWriterException as error:
-            raise OSError(str(error)) from error
+    progress("building")
+    with new_book(path, architecture.title) as (book, formats):
+        _write(book, formats, Layout(architecture))
     return path
 
 
-def _write(layout: Layout, path: Path) -> None:
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"title": layout.architecture.title, "comments": "Made by xlbackprop", "created": _EPOCH})
+def _write(book: Any, formats: styles.Formats, layout: Layout) -> None:
     sheet = book.add_worksheet(SHEET)
-    page = _Page(book, sheet, layout)
+    page = _Page(book, formats, sheet, layout)
     page.write_head()
     page.write_header()
     page.write_layers()
     page.write_formulas()
     page.insert_chart()
-    _write_network_file(book, layout.architecture)
-    book.close()
+    file = book.add_worksheet(NETWORK_FILE)
+    write_network_file(file, formats, dumps(layout.architecture), inputs=f"{SHEET} has")
 
 
 class _Page:
-    def __init__(self, book: Any, sheet: Any, layout: Layout) -> None:
-        self.book, self.sheet, self.layout = book, sheet, layout
-        self.made: dict[tuple[tuple[str, object], ...], Any] = {}
+    def __init__(self, book: Any, formats: styles.Formats, sheet: Any, layout: Layout) -> None:
+        self.book, self._formats, self.sheet, self.layout = book, formats, sheet, layout
 
     def format(self, *properties: dict[str, Any]) -> Any:
         """The workbook's one format that has these properties."""
-        together = {key: value for one in properties for key, value in one.items()}
-        key = tuple(sorted(together.items()))
-        if key not in self.made:
-            self.made[key] = self.book.add_format(together)
-        return self.made[key]
+        return self._formats({key: value for one in properties for key, value in one.items()})
 
     def write_head(self) -> None:
         architecture, sheet, layout = self.layout.architecture, self.sheet, self.layout
@@ -202,15 +183,3 @@ class _Page:
         chart.set_legend({"none": True})
         chart.set_size({"width": 1100, "height": 340})
         self.sheet.insert_chart(self.layout.last_row + 2, 0, chart)
-
-
-def _write_network_file(book: Any, architecture: Architecture) -> None:
-    sheet = book.add_worksheet(NETWORK_FILE)
-    sheet.write_string(0, 0, "The network file that this workbook was made from", book.add_format(styles.TITLE))
-    hint = f"Save these lines as a .toml file to make it again; {SHEET} has the numbers as they are now."
-    sheet.write_string(1, 0, hint, book.add_format(styles.SUBTITLE))
-    monospace = book.add_format(styles.MONOSPACE)
-    for k, line in enumerate(dumps(architecture).splitlines()):
-        sheet.write_string(TrainingLayout.NETWORK_FIRST_ROW + k, 0, line, monospace)
-    sheet.set_column(0, 0, 110)
-    styles.print_setup(sheet)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -13,42 +12,19 @@ import msgspec
 
 from xlbackprop.architecture.spec import AnyLayer, Architecture, checked
 from xlbackprop.errors import NetworkError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from xlbackprop.network_file import parsed, text_of
 
 _KINDS = {layer.__struct_config__.tag: layer for layer in get_args(AnyLayer)}
 
 
-def is_architecture(text: str) -> bool:
-    """Whether a network file is one of these; one that is no TOML is not."""
-    try:
-        return tomllib.loads(text).get("kind") == "architecture"
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return False
-
-
 def load(path: Path) -> Architecture:
     """Read a network file. Raises NetworkError, in one line, for whatever is wrong with it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise NetworkError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return loads(text, str(path))
+    return loads(text_of(path), str(path))
 
 
 def loads(text: str, where: str = "network") -> Architecture:
     """Read an architecture from TOML text; `where` names it in complaints."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise NetworkError(f"{where}: is not valid TOML: {error}") from None
-    except RecursionError:
-        raise NetworkError(f"{where}: brackets are nested too deep; an architecture needs two levels") from None
+    raw = parsed(text, where)
     try:
         architecture = msgspec.convert(raw, Architecture)
     except msgspec.ValidationError as error:

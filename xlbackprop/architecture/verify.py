@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,21 +22,13 @@ from xlbackprop.architecture.spec import Architecture
 from xlbackprop.architecture.toml import loads
 from xlbackprop.engine import Engine, Recalculated, Value
 from xlbackprop.engine import engine as engine_named
-from xlbackprop.engine.package import CELL, opened, sheet_parts
 from xlbackprop.errors import WorkbookError
-from xlbackprop.sheet.address import cell_name, in_sheet
-from xlbackprop.sheet.layout import NETWORK_FILE
-from xlbackprop.sheet.layout import Layout as TrainingLayout
+from xlbackprop.sheet.address import in_sheet
+from xlbackprop.sheet.places import NETWORK_FILE
+from xlbackprop.verification.held import live_cells, moved, network_file, with_formulas
 from xlbackprop.verification.report import Mismatch
 
-_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ENOUGH = 1_000_000  # rows of an image that strides of 2 do not use up
-
-
-def is_architecture_workbook(path: Path) -> bool:
-    """Whether `build` of this room wrote it. Raises WorkbookError for a file that cannot be read."""
-    with opened(path) as package:
-        return {SHEET, NETWORK_FILE} <= set(sheet_parts(package))
 
 
 def verify(
@@ -72,6 +63,7 @@ def verify(
         # What inherits something there says nothing of the numbers that stand here.
         if one.root and (place not in mismatches or not mismatches[place].root):
             mismatches[place] = replace(one, kind="lucky-formula")
+    right = {(SHEET, *layout.place(*place)): formula.text for place, formula in formulas(layout).items()}
     return Report(
         workbook=str(path),
         engine=calculator.name,
@@ -80,7 +72,7 @@ def verify(
         cells=len(found),
         status=str(found[TOTALS, at.STATUS]),
         rules=[(layout.cell(row, key), str(says)) for (row, key), says in found.items() if key == at.RULE and says],
-        mismatches=_with_formulas(path, layout, mismatches),
+        mismatches=with_formulas(path, mismatches.values(), right),
     )
 
 
@@ -88,13 +80,7 @@ def _network_file(path: Path, recalculated: Recalculated) -> Architecture:
     if not {SHEET, NETWORK_FILE} <= set(recalculated.sheets):
         cure = "give a workbook made by build from an architecture's file"
         raise WorkbookError(f"{path}: has no sheets {SHEET!r} and {NETWORK_FILE!r}; {cure}")
-    lines: list[str] = []
-    chunk = 256
-    while True:
-        values = recalculated.column(NETWORK_FILE, TrainingLayout.NETWORK_FIRST_ROW + len(lines), 0, chunk)
-        lines += ["" if value is None else str(value) for value in values]
-        if all(value in (None, "") for value in values):
-            return loads("\n".join(lines), f"{path}, sheet {NETWORK_FILE!r}")
+    return loads(network_file(recalculated), f"{path}, sheet {NETWORK_FILE!r}")
 
 
 def _check_places(path: Path, layout: Layout, recalculated: Recalculated) -> None:
@@ -102,10 +88,7 @@ def _check_places(path: Path, layout: Layout, recalculated: Recalculated) -> Non
     for (row, column), text in layout.texts().items():
         found = recalculated.column(SHEET, row, column, 1)[0]
         if found != text:
-            place = in_sheet(SHEET, cell_name(row, column))
-            raise WorkbookError(
-                f"{path}: {place} reads {found!r} where {text!r} was written; undo the change, or build it anew"
-            )
+            raise moved(path, (SHEET, row, column), found, text, undo="change")
 
 
 def _number(path: Path, one: Input, recalculated: Recalculated) -> int:
@@ -176,26 +159,5 @@ def _other_inputs(layout: Layout) -> dict[Input, int]:
 
 def _typed(path: Path, layout: Layout) -> list[Quantity]:
     """The calculated cells that have no formula in the file."""
-    with opened(path) as package:
-        xml = package.read(sheet_parts(package)[SHEET])
-    live = {match[1].decode() for match in CELL.finditer(xml) if match[2] and _FORMULA.search(match[2])}
+    live = live_cells(path, [SHEET])[SHEET]
     return [place for place in layout.calculated() if layout.cell(*place) not in live]
-
-
-def _with_formulas(path: Path, layout: Layout, mismatches: dict[Quantity, Mismatch]) -> list[Mismatch]:
-    """With the file's own formula beside each wrong cell, and the right one beside each root."""
-    if not mismatches:
-        return []
-    from openpyxl import load_workbook
-
-    right = formulas(layout)
-    try:
-        held = load_workbook(path)[SHEET]
-    except Exception:  # openpyxl refuses files that every spreadsheet opens, with errors of every kind
-        held = None
-    result = []
-    for place, one in mismatches.items():
-        cell = held[layout.cell(*place)] if held else None
-        formula = str(cell.value) if cell is not None and cell.data_type == "f" else ""
-        result.append(replace(one, formula=formula, fix=f"={right[place].text}" if one.root else ""))
-    return result

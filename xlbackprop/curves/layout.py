@@ -21,7 +21,6 @@ from xlbackprop.sheet.printers import worksheet
 from xlbackprop.spec.names import gradient_name, local_name
 
 ABOUT_ROW = 1
-NETWORK_FIRST_ROW = 3  # where the lines of the file begin on their sheet
 FIRST, LAST = "first", "last"  # of a grid
 
 
@@ -155,11 +154,6 @@ class Layout:
         for column in self.calculated:
             for k in range(self.table.count):
                 yield self.row_place(column, k), self.formula(column, k)
-
-    def places(self) -> Iterator[Place]:
-        """Every cell that has a number or a formula."""
-        yield from ((self.sheet, one.row, one.column) for one in self.inputs)
-        yield from (place for place, _ in self.formulas())
 
     def label_formula(self, column: Column) -> str:
         """The header of a column that has a target, which it names as it is now."""

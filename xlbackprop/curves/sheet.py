@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-from xlsxwriter.exceptions import XlsxWriterException
-
-from xlbackprop import files
-from xlbackprop.curves.layout import ABOUT_ROW, NETWORK_FIRST_ROW, Column, Layout, layouts
+from xlbackprop.curves.layout import ABOUT_ROW, Column, Layout, layouts
 from xlbackprop.curves.spec import Functions, dumps
 from xlbackprop.errors import NetworkError
 from xlbackprop.graph.expr import Op
 from xlbackprop.graph.ops import OPS
 from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.address import absolute, column_name, in_sheet
+from xlbackprop.sheet.book import Progress, new_book, write_network_file
 from xlbackprop.sheet.layout import NETWORK_FILE
 from xlbackprop.sheet.printers import in_symbols, number
 from xlbackprop.sheet.streamed import ExactSheet
 from xlbackprop.sheet.values import page_values
-from xlbackprop.sheet.workbook import formats_of
 
-Progress = Callable[[str], None]  # takes the phase, in words
 Values = Mapping[str, Sequence[float]]  # of each column, by row
 
 HINT = "Change any yellow cell: every number and curve of this sheet follows."
-_EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
 _DECIMALS = "0.000000"
 _WIDTH, _HEADER_LINE = 11, 15  # characters, points
 _PAGE = 240  # characters across that are still read when printed
@@ -51,18 +44,12 @@ def build(functions: Functions, path: Path, progress: Progress = lambda phase: N
     Raises NetworkError for a number where a function has no value, OutputError where the file
     cannot be written; an earlier file then stays.
     """
-    with files.replacing(path) as temporary:
-        try:
-            _write(functions, temporary, progress)
-        except XlsxWriterException as error:
-            raise OSError(str(error)) from error
+    with new_book(path, functions.title) as (book, formats):
+        _write(book, formats, functions, progress)
     return path
 
 
-def _write(functions: Functions, path: Path, progress: Progress) -> None:
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"title": functions.title, "comments": "Made by xlbackprop", "created": _EPOCH})
-    formats = formats_of(book)
+def _write(book: Any, formats: styles.Formats, functions: Functions, progress: Progress) -> None:
     for k, layout in enumerate(layouts(functions)):
         progress(f"building, sheet {k + 1} of {len(functions.tables)}")
         values = _values(layout, f"tables[{k}]")
@@ -72,8 +59,8 @@ def _write(functions: Functions, path: Path, progress: Progress) -> None:
         _write_body(sheet, formats, layout, values)
         if layout.table.curves:
             _write_charts(book, sheet, layout, values)
-    _write_network_file(book.add_worksheet(NETWORK_FILE, ExactSheet), formats, functions)
-    book.close()
+    file = book.add_worksheet(NETWORK_FILE, ExactSheet)
+    write_network_file(file, formats, dumps(functions), inputs="the other sheets have", what="file")
 
 
 def _values(layout: Layout, place: str) -> Values:
@@ -227,13 +214,3 @@ def _chart(book: Any, layout: Layout, values: Values, shown: Sequence[Column]) -
 def _span(layout: Layout, column: Column) -> str:
     place, last = layout.place(column), layout.first_row + layout.table.count - 1
     return in_sheet(layout.sheet, f"{absolute(layout.first_row, place)}:{absolute(last, place)}")
-
-
-def _write_network_file(sheet: Any, formats: styles.Formats, functions: Functions) -> None:
-    sheet.write_string(0, 0, "The file that this workbook was made from", formats(styles.TITLE))
-    hint = "Save these lines as a .toml file to make it again; the other sheets have the numbers as they are now."
-    sheet.write_string(1, 0, hint, formats(styles.SUBTITLE))
-    for k, line in enumerate(dumps(functions).splitlines()):
-        sheet.write_string(NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))
-    sheet.set_column(0, 0, 110)
-    styles.print_setup(sheet)

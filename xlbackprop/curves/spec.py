@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from xlbackprop.errors import NetworkError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from xlbackprop.network_file import parsed, text_of
 
 KIND = "functions"
 MOST_ROWS = 1_000  # a curve needs no more points
@@ -106,23 +101,12 @@ def elementwise_losses() -> Names:
 
 def load(path: Path) -> Functions:
     """Read a file of functions. Raises NetworkError, in one line, for whatever is wrong with it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise NetworkError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return loads(text, str(path))
+    return loads(text_of(path), str(path))
 
 
 def loads(text: str, where: str = "functions") -> Functions:
     """Read tables of functions from TOML text; `where` names it in complaints."""
-    try:
-        raw = tomllib.loads(text)
-    except ValueError as error:  # TOML's own, and Python's of a number with thousands of digits
-        raise NetworkError(f"{where}: is not valid TOML: {error}") from None
-    except RecursionError:
-        raise NetworkError(f"{where}: brackets are nested too deep; a table needs two levels") from None
+    raw = parsed(text, where)
     try:
         _check_keys(raw)
         functions = _completed(msgspec.convert(raw, Functions))

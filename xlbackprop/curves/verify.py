@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from xlbackprop.curves import reference
-from xlbackprop.curves.layout import FIRST, LAST, Column, Layout, Place
+from xlbackprop.curves.layout import FIRST, LAST, Column, Layout
 from xlbackprop.curves.read import Inputs, Workbook
 from xlbackprop.curves.reference import Told
 from xlbackprop.curves.report import Report
@@ -25,10 +25,11 @@ from xlbackprop.engine import engine as engine_named
 from xlbackprop.reference.complex_step import FLOOR
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.told import Calculator
-from xlbackprop.sheet.address import cell_name
 from xlbackprop.verification import texts
-from xlbackprop.verification.compare import Cells, agrees, relative_difference
-from xlbackprop.verification.report import Mismatch, Worst
+from xlbackprop.verification.compare import Cells, agrees
+from xlbackprop.verification.held import with_formulas
+from xlbackprop.verification.report import Mismatch
+from xlbackprop.verification.tally import Tally
 
 
 def verify(
@@ -65,6 +66,8 @@ def verify(
     lucky = _Ledger(ledger.calculator, "lucky-formula")
     for layout, other in zip(book.layouts, others):
         lucky.compare(_Found(layout, other, changed))
+    mismatches = {**lucky.mismatches, **ledger.mismatches}
+    right = {place: formula for layout in book.layouts for place, formula in layout.formulas()}
     return Report(
         workbook=str(path),
         engine=calculator.name,
@@ -73,7 +76,7 @@ def verify(
         rounding=ledger.rounding,
         worst=ledger.worst,
         witnessed=ledger.witnessed,
-        mismatches=_with_formulas(book, {**lucky.mismatches, **ledger.mismatches}),
+        mismatches=with_formulas(Path(path), [mismatches[place] for place in sorted(mismatches)], right),
     )
 
 
@@ -125,27 +128,20 @@ class _Found:
         return reference.slope(column.function, z, a, target, calculator)
 
 
-class _Ledger:
-    """Counts what was compared and keeps, for each cell, the first thing that is wrong with it."""
+class _Ledger(Tally):
+    """Keeps, for each cell, the first thing that is wrong with it."""
 
     def __init__(self, calculator: Calculator, kind: str = "wrong-formula") -> None:
+        super().__init__()
         self.calculator, self._kind = calculator, kind
-        self.cells = self.rounding = self.witnessed = 0
-        self.worst = Worst()
-        self.mismatches: dict[Place, Mismatch] = {}
+        self.witnessed = 0
 
     def compare(self, found: _Found) -> None:
         layout = found.layout
         right: dict[str, Array] = {}  # of each column, which cells are as their rows imply
         for column in layout.calculated:
             values, told = found.numbers[column.name], Cells(*found.implied(column, self.calculator))
-            self.cells += len(values)
-            relative, rounding = relative_difference(values, told)
-            self.rounding += int(rounding.sum())
-            if relative.max() > self.worst.relative:
-                top = int(relative.argmax())
-                cell = cell_name(layout.first_row + top, layout.place(column))
-                self.worst = Worst(float(relative[top]), layout.sheet, cell, column.name)
+            self.count(column.name, values, told, partial(layout.row_place, column))
             right[column.name] = agrees(values, told)
             self._add(found, column, ~right[column.name], told.values, self._kind)
             if column.differentiated:
@@ -193,14 +189,3 @@ class _Ledger:
         place = found.layout.header_place(column)
         held, right = found.labels[column.name], found.label(column)
         self.mismatches[place] = Mismatch(*place, f"header of {column.name}", kind, held, right)
-
-
-def _with_formulas(book: Workbook, mismatches: dict[Place, Mismatch]) -> list[Mismatch]:
-    """The file's own formula beside each wrong cell, and the right one."""
-    if not mismatches:
-        return []
-    held = book.held_formulas()
-    right = {place: formula for layout in book.layouts for place, formula in layout.formulas()}
-    return [
-        replace(one, formula=held.get(place, ""), fix=f"={right[place]}") for place, one in sorted(mismatches.items())
-    ]

@@ -26,9 +26,9 @@ from xlbackprop.reference.run import train
 from xlbackprop.reference.told import Calculator
 from xlbackprop.spec import Spec, gradient_name, updated_name
 from xlbackprop.spec.names import RATE, SAMPLE, STEP
+from xlbackprop.verification import MOST_WITNESSED
 from xlbackprop.verification.compare import Cells, agrees
 
-MOST_WITNESSED = 500_000  # forward passes of the complex step; of a longer training it takes steps evenly spread
 MOST_WEIGHTS = 2_000  # each pass of the complex step takes them all, so with more it takes too long
 
 
@@ -42,6 +42,10 @@ class Told:
     found: Array
     trained: Cells
     right: tuple[Cells, ...]  # what they may be as implied; one of them
+
+    def place(self, k: int) -> tuple[str, int, int]:
+        """Where the k-th stands."""
+        return (self.sheet, *self.places[k])
 
 
 class Comparison:

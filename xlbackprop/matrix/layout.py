@@ -70,7 +70,6 @@ class Layout:
     TOP = 4  # the first band's first row
     RATES_ROW, CHART_ROWS = 7, 18  # of Overview
     HEADER_ROW = 3  # of Compare
-    NETWORK_FIRST_ROW = 3
 
     def __init__(self, spec: Spec) -> None:
         check(spec)

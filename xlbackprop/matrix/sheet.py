@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-from xlsxwriter.exceptions import XlsxWriterException
-
-from xlbackprop import files
 from xlbackprop.graph.program import Role
 from xlbackprop.matrix.blocks import FIRST, ROW_NAMES, Block
 from xlbackprop.matrix.layout import Given, Layout
 from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.address import absolute, in_sheet
+from xlbackprop.sheet.book import Progress, new_book, write_network_file
 from xlbackprop.sheet.places import COMPARE, NETWORK_FILE, OVERVIEW
 from xlbackprop.sheet.streamed import ExactSheet
 from xlbackprop.sheet.tables import NARROW, WIDE
 from xlbackprop.sheet.values import table_rows
 from xlbackprop.sheet.words import BANDS
-from xlbackprop.sheet.workbook import formats_of
 from xlbackprop.spec import Spec, dumps, total_error
 from xlbackprop.spec.names import RATE, STEP
 
-Progress = Callable[[str], None]  # takes the phase, in words
 Values = Sequence[dict[str, float]]  # of each step
-_EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
 
 
 class _PlainSheet(ExactSheet):
@@ -42,18 +35,13 @@ def build(spec: Spec, path: Path, progress: Progress = lambda phase: None) -> Pa
     """Write the workbook. Raises NetworkError for what the layout does not take, OutputError for an unwritable file."""
     layout = Layout(spec)
     _ = layout.templates  # raises before anything is written
-    with files.replacing(path) as temporary:
-        try:
-            _write(layout, temporary, progress)
-        except XlsxWriterException as error:
-            raise OSError(str(error)) from error
+    with new_book(path, spec.title) as (book, formats):
+        _write(book, formats, layout, progress)
     return path
 
 
-def _write(layout: Layout, path: Path, progress: Progress) -> None:
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"title": layout.spec.title, "comments": "Made by xlbackprop", "created": _EPOCH})
-    writer = _Writer(book, layout, formats_of(book))
+def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progress) -> None:
+    writer = _Writer(book, layout, formats)
     for name in layout.all_sheets:
         book.add_worksheet(name, _PlainSheet)
     for name, range_ in layout.defined_names():
@@ -68,7 +56,6 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
     writer.compare(told)
     writer.network_file()
     writer.views(told)
-    book.close()
 
 
 def _values(layout: Layout, rate: int) -> Values:
@@ -217,12 +204,7 @@ class _Writer:
         sheet.insert_chart(*place, chart)
 
     def network_file(self) -> None:
-        sheet = self._sheet(NETWORK_FILE)
-        self._titled(sheet, "The network file that this workbook was made from", _ABOUT_FILE)
-        for k, line in enumerate(dumps(self._spec).splitlines()):
-            sheet.write_string(self._layout.NETWORK_FIRST_ROW + k, 0, line, self._formats(styles.MONOSPACE))
-        sheet.set_column(0, 0, 110)
-        styles.print_setup(sheet)
+        write_network_file(self._sheet(NETWORK_FILE), self._formats, dumps(self._spec), inputs=f"{OVERVIEW} has")
 
     def views(self, told: Sequence[Values]) -> None:
         """What shows the numbers of the bands, and of inputs, in other places."""
@@ -249,7 +231,6 @@ class _Writer:
 _ABOUT_BANDS = (
     "Forward from left to right, the error back in the mirror, then the updated weights, which the next band takes."
 )
-_ABOUT_FILE = "Save these lines as a .toml file to make it again; Overview has the numbers as they are now."
 
 
 def _cached(value: float) -> float | str:

@@ -7,27 +7,24 @@ them; and all of it once more with other inputs.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from xlbackprop.engine import Engine, Inputs
 from xlbackprop.engine import engine as engine_named
-from xlbackprop.engine.package import CELL, opened, sheet_parts
 from xlbackprop.matrix.compare import Comparison, Told
-from xlbackprop.matrix.layout import Layout
 from xlbackprop.matrix.read import read_inputs, read_layout
 from xlbackprop.matrix.report import Report
 from xlbackprop.reference import complex_step
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.places import OVERVIEW, Input
 from xlbackprop.spec import total_error
-from xlbackprop.verification.compare import agrees, relative_difference
-from xlbackprop.verification.report import Mismatch, Worst
+from xlbackprop.verification.compare import agrees
+from xlbackprop.verification.held import live_cells, with_formulas
+from xlbackprop.verification.report import Mismatch
+from xlbackprop.verification.tally import Tally, near
 
 
 def verify(
@@ -52,14 +49,15 @@ def verify(
     ledger = Ledger()
     ledger.compare(present)
     witnessed = ledger.complex_step(present)
-    ledger.typed(present, _live_cells(path))
+    ledger.typed(present, live_cells(path, layout.all_sheets))
     errors = present.homes[total_error()]
     progress("comparing with other inputs")
-    others = _other_inputs(inputs)
+    others = near(inputs)
     changed = recalculated.changed(_cells_of(others))
     elsewhere = Ledger()
     elsewhere.compare(Comparison(layout, changed, calculator, layout.spec_with(others)), "lucky-formula")
     ledger.learn(elsewhere)
+    right = {(sheet, *place): formula for sheet, place, formula in layout.formulas()}
     return Report(
         workbook=str(path),
         engine=calculator.name,
@@ -70,27 +68,16 @@ def verify(
         worst=ledger.worst,
         witnessed=witnessed,
         errors=errors,
-        mismatches=_with_formulas(path, layout, list(ledger.mismatches.values())),
+        mismatches=with_formulas(path, ledger.mismatches.values(), right),
     )
 
 
-class Ledger:
-    """Counts what was compared and keeps, for each cell, the first thing that is wrong with it."""
-
-    def __init__(self) -> None:
-        self.cells = 0
-        self.rounding = 0
-        self.worst = Worst()
-        self.mismatches: dict[tuple[str, int, int], Mismatch] = {}
+class Ledger(Tally):
+    """Keeps, for each cell, the first thing that is wrong with it."""
 
     def compare(self, comparison: Comparison, kind: str = "wrong-formula") -> None:
         for told in comparison:
-            self.cells += len(told.found)
-            relative, rounding = relative_difference(told.found, told.trained)
-            self.rounding += int(rounding.sum())
-            if relative.max() > self.worst.relative:
-                top = int(relative.argmax())
-                self.worst = Worst(float(relative[top]), told.sheet, cell_name(*told.places[top]), told.name)
+            self.count(told.name, told.found, told.trained, told.place)
             wrong = ~agrees(told.found, told.trained)
             root = np.logical_and.reduce([~agrees(told.found, right) for right in told.right])
             for k in np.flatnonzero(wrong | root):
@@ -98,7 +85,7 @@ class Ledger:
                 self._add(told, int(k), kind if root[k] else "inherited", float(expected))
 
     def _add(self, told: Told, k: int, kind: str, expected: float) -> None:
-        place = (told.sheet, *told.places[k])
+        place = told.place(k)
         self.mismatches.setdefault(place, Mismatch(*place, told.name, kind, float(told.found[k]), expected))
 
     def complex_step(self, comparison: Comparison) -> int:
@@ -118,7 +105,7 @@ class Ledger:
         for told in comparison:
             for k, place in enumerate(told.places):
                 if cell_name(*place) not in live[told.sheet]:
-                    at, right = (told.sheet, *place), float(told.right[0].values[k])
+                    at, right = told.place(k), float(told.right[0].values[k])
                     self.mismatches[at] = Mismatch(*at, told.name, "typed-constant", float(told.found[k]), right)
 
     def learn(self, other: Ledger) -> None:
@@ -129,40 +116,5 @@ class Ledger:
                 self.mismatches[place] = mismatch
 
 
-def _other_inputs(inputs: Mapping[Input, float]) -> dict[Input, float]:
-    """Every input changed by its own random factor near 1, so that no two stay equal and none stays 0."""
-    chance = random.Random(0)  # the same each time
-    return {one: (value or chance.choice((-0.1, 0.1))) * chance.uniform(0.8, 1.25) for one, value in inputs.items()}
-
-
 def _cells_of(inputs: Mapping[Input, float]) -> Inputs:
     return {(OVERVIEW, one.row, one.column): value for one, value in inputs.items()}
-
-
-def _live_cells(path: Path) -> dict[str, set[str]]:
-    """For each sheet the cells that have a formula."""
-    with opened(path) as package:
-        return {
-            sheet: {match[1].decode() for match in CELL.finditer(package.read(part)) if b"<f" in (match[2] or b"")}
-            for sheet, part in sheet_parts(package).items()
-        }
-
-
-def _with_formulas(path: Path, layout: Layout, mismatches: list[Mismatch]) -> list[Mismatch]:
-    """With the file's own formula beside each wrong cell, and the right one beside each root."""
-    if not mismatches:
-        return []
-    from openpyxl import load_workbook
-
-    right = {(sheet, *place): formula for sheet, place, formula in layout.formulas()}
-    try:
-        book: Any = load_workbook(path)
-    except Exception:  # openpyxl refuses files that every spreadsheet opens, with errors of every kind
-        book = None
-
-    def complete(one: Mismatch) -> Mismatch:
-        held = book[one.sheet].cell(one.row + 1, one.column + 1) if book else None
-        formula = str(held.value) if held is not None and held.data_type == "f" else ""
-        return replace(one, formula=formula, fix=f"={right[one.sheet, one.row, one.column]}" if one.root else "")
-
-    return [complete(one) for one in mismatches]

@@ -57,7 +57,7 @@ class Tape:
         else:
             digits = digits[(self._start + np.arange(rows)) % PERIOD].transpose(1, 0, 2)
         if rough is not None:
-            values = values + 4 * rough * np.sign(digits)
+            values = values + rough * digits / 8
         # What has one row, as parameters have, is the same in all rows of the batch.
         self._kept[names][self._start : self._start + self._count] = values.transpose(1, 0, 2)
         return np.asarray(values * (1 + self._epsilon * digits))
@@ -68,7 +68,7 @@ class Tape:
             self._spread(names, *values.shape)
         digits = self._digits[names][self._step % PERIOD]
         if rough is not None:
-            values = values + 4 * rough * np.sign(digits)
+            values = values + rough * digits / 8
         self._kept[names][self._step] = values
         return np.asarray(values * (1 + self._epsilon * digits))
 
@@ -107,7 +107,7 @@ class Row:
 
     def _seen(self, seen: dict[str, Array], names: Names, values: Array, rough: Array | None) -> Array:
         if rough is not None and self._epsilon:
-            values = values + 4 * rough * np.sign(_last_digits(self._random, values.shape))
+            values = values + rough * _last_digits(self._random, values.shape) / 8
         seen.update(zip(names, np.moveaxis(values, -1, 0)))
         if any(name in self._observed for name in names):
             columns = [self._observed.get(name, values[..., k]) for k, name in enumerate(names)]

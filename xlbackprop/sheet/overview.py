@@ -8,11 +8,10 @@ from typing import Any
 
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet import styles
-from xlbackprop.sheet.layout import BATCH_FIRST, DRAWN, NETWORK_FILE, OVERVIEW, Input, Layout
+from xlbackprop.sheet.layout import BATCH_FIRST, DRAWN, OVERVIEW, Input, Layout
 from xlbackprop.sheet.tables import insert_comparisons
 from xlbackprop.sheet.values import input_statistics
 from xlbackprop.sheet.words import BANDS
-from xlbackprop.spec import dumps
 
 
 def write_overview(book: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
@@ -115,18 +114,6 @@ def _input(sheet: Any, formats: styles.Formats, one: Input) -> None:
 
 def _input_value(sheet: Any, formats: styles.Formats, one: Input) -> None:
     sheet.write_number(one.row, one.column, one.value, formats(styles.INPUT))
-
-
-def write_network_file(book: Any, formats: styles.Formats, layout: Layout) -> None:
-    sheet = book.get_worksheet_by_name(NETWORK_FILE)
-    title = "The network file that this workbook was made from"
-    sheet.write_string(0, 0, title, formats(styles.TITLE))
-    hint = "Save these lines as a .toml file to make it again; Overview has the numbers as they are now."
-    sheet.write_string(1, 0, hint, formats(styles.SUBTITLE))
-    for k, line in enumerate(dumps(layout.spec).splitlines()):
-        sheet.write_string(layout.NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))
-    sheet.set_column(0, 0, 110)
-    styles.print_setup(sheet)
 
 
 def _cached(value: float) -> float | str:

@@ -25,6 +25,7 @@ from xlbackprop.spec.checks import MAX_COLUMNS
 from xlbackprop.spec.names import RATE, STEP, VISIT
 
 OVERVIEW, COMPARE, NETWORK_FILE = "Overview", "Compare", "Network file"
+NETWORK_FIRST_ROW = 3  # of the sheet of that name: where the lines of the network file begin
 DRAWN, EPOCHS = "Drawn", "Epochs"
 FORWARD, BACKWARD, NEXT_FORWARD = "Forward", "Backward", "Next forward"
 PAGES = (FORWARD, BACKWARD, NEXT_FORWARD)
@@ -57,6 +58,10 @@ class Run:
     step: int | None  # None: the step shown
     count: int = 1
     offsets: tuple[int, ...] | None = None
+
+    def place(self, k: int) -> tuple[str, int, int]:
+        """Sheet, row and column of the k-th cell."""
+        return self.sheet, self.rows[k], self.column
 
     @property
     def rows(self) -> Sequence[int]:
@@ -103,7 +108,6 @@ class Places:
     PAGE_PLUGGED, PAGE_VALUE, PAGE_ROUNDED = 3, 4, 5
     SHOWN_ROW = 1
     COMPARE_HEADER_ROW = 3
-    NETWORK_FIRST_ROW = 3
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec

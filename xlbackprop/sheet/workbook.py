@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-from xlsxwriter.exceptions import XlsxWriterException
-from xlsxwriter.format import Format
-
-from xlbackprop import files
 from xlbackprop.sheet import overview, pages, styles, tables
-from xlbackprop.sheet.layout import COMPARE, PAGES, Layout
+from xlbackprop.sheet.book import Progress, new_book, write_network_file
+from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
-from xlbackprop.spec import Spec
+from xlbackprop.spec import Spec, dumps
 from xlbackprop.spec.names import RATE
-
-Progress = Callable[[str], None]  # takes the phase, in words
-_EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time: the same input gives the same bytes
 
 
 def build(spec: Spec, path: Path, progress: Progress = lambda phase: None) -> Path:
     """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
     layout = Layout(spec)
-    with files.replacing(path) as temporary:
-        try:
-            _write(layout, temporary, progress)
-        except XlsxWriterException as error:
-            raise OSError(str(error)) from error
+    with new_book(path, spec.title) as (book, formats):
+        _write(book, formats, layout, progress)
     return path
 
 
-def _write(layout: Layout, path: Path, progress: Progress) -> None:
+def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progress) -> None:
     spec = layout.spec
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"title": spec.title, "comments": "Made by xlbackprop", "created": _EPOCH})
-    formats = formats_of(book)
     streamed = {COMPARE, *layout.sheets}
     for name in layout.all_sheets:
         book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
@@ -58,8 +43,8 @@ def _write(layout: Layout, path: Path, progress: Progress) -> None:
         tables.write_epochs(book, formats, layout, [tables.epoch_errors(layout, by_row) for _, by_row in told])
     if layout.drawn:
         tables.write_drawn(book, formats, layout)
-    overview.write_network_file(book, formats, layout)
-    book.close()
+    file = book.get_worksheet_by_name(NETWORK_FILE)
+    write_network_file(file, formats, dumps(spec), inputs=f"{OVERVIEW} has")
 
 
 def _shown_values(layout: Layout) -> dict[str, float]:
@@ -74,16 +59,3 @@ def _shown_values(layout: Layout) -> dict[str, float]:
             row = first_batch[-1 if cell.once else 0]
             picked[cell.name] = 0.0 if column is None else row[column]
     return page_values(layout.page, picked)
-
-
-def formats_of(book: Any) -> styles.Formats:
-    """Formats by their properties, each made once."""
-    made: dict[tuple[tuple[str, object], ...], Format] = {}
-
-    def format_of(properties: dict[str, object]) -> Format:
-        key = tuple(sorted(properties.items()))
-        if key not in made:
-            made[key] = book.add_format(properties)
-        return made[key]
-
-    return format_of

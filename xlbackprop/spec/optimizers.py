@@ -66,8 +66,3 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     least: float = 0.0
     warm_up: int = 0
     by: Literal["step", "epoch"] = "step"
-
-
-def is_plain(optimizer: Optimizer) -> bool:
-    """Whether an update needs nothing but the gradient."""
-    return isinstance(optimizer, Sgd)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -11,15 +10,11 @@ from typing import Any, get_args
 import msgspec
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.network_file import parsed, text_of
 from xlbackprop.spec.layers import LayerKind
 from xlbackprop.spec.network import Sample, Spec, checked
 from xlbackprop.spec.optimizers import Optimizer, Schedule
 from xlbackprop.spec.points import with_points
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def load(path: Path, weights: Path | None = None) -> Spec:
@@ -27,28 +22,12 @@ def load(path: Path, weights: Path | None = None) -> Spec:
 
     `weights` is used in place of the file of weights that the network file names.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise NetworkError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return loads(text, str(path), path.parent, weights)
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises ValueError, RecursionError."""
-    return tomllib.loads(text)
+    return loads(text_of(path), str(path), path.parent, weights)
 
 
 def loads(text: str, where: str = "network", folder: Path | None = None, weights: Path | None = None) -> Spec:
     """Read a network from TOML text; `where` names it in complaints, files beside it stand in `folder`."""
-    try:
-        raw = parsed(text)
-    except ValueError as error:  # of a syntax, or of a number of thousands of digits
-        raise NetworkError(f"{where}: is not valid TOML: {error}") from None
-    except RecursionError:
-        raise NetworkError(f"{where}: brackets are nested too deep; a network needs three levels") from None
+    raw = parsed(text, where)
     try:
         weights = _beside(raw, "weights", folder) if weights is None else weights
         spec = msgspec.convert(_tagged(with_points(_with_data(raw, folder))), Spec)

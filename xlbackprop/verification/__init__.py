@@ -8,7 +8,6 @@ round numbers hide mistakes.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,15 +16,15 @@ import numpy as np
 from xlbackprop.engine import Engine, Recalculated
 from xlbackprop.engine import engine as engine_named
 from xlbackprop.reference import complex_step
-from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Input, Kind
 from xlbackprop.sheet.plugged import rounded
 from xlbackprop.spec import Spec, total_error
 from xlbackprop.verification import texts
-from xlbackprop.verification.compare import Cells, Comparison, agrees, relative_difference
+from xlbackprop.verification.compare import Cells, Comparison, agrees
 from xlbackprop.verification.formulas import typed_cells, with_formulas
 from xlbackprop.verification.read import Workbook
-from xlbackprop.verification.report import Mismatch, Report, Worst
+from xlbackprop.verification.report import Mismatch, Report
+from xlbackprop.verification.tally import Tally, near
 from xlbackprop.verification.texts import text_cells
 
 __all__ = ["Report", "verify"]
@@ -79,32 +78,17 @@ def verify(
     )
 
 
-class _Ledger:
-    """Counts what was compared and keeps, for each cell, the first thing that is wrong with it."""
-
-    def __init__(self) -> None:
-        self.cells = 0
-        self.rounding = 0
-        self.worst = Worst()
-        self.mismatches: dict[tuple[str, int, int], Mismatch] = {}
+class _Ledger(Tally):
+    """Keeps, for each cell, the first thing that is wrong with it."""
 
     def compare(self, comparison: Comparison, kind: str = "wrong-formula") -> None:
         for run, found, trained, implied in comparison:
-            self.cells += len(found)
-            relative, rounding = relative_difference(found, trained)
-            self.rounding += int(rounding.sum())
-            if relative.max() > self.worst.relative:
-                top = int(relative.argmax())
-                self.worst = Worst(float(relative[top]), run.sheet, cell_name(run.rows[top], run.column), run.name)
+            self.count(run.name, found, trained, run.place)
             wrong, root = ~agrees(found, trained), ~agrees(found, implied)
             for k in np.flatnonzero(wrong | root):
                 expected = implied if root[k] else trained
-                self._add(
-                    Mismatch(
-                        run.sheet, run.rows[int(k)], run.column, run.name,
-                        kind if root[k] else "inherited", float(found[k]), float(expected.values[k]),
-                    )
-                )  # fmt: skip
+                values = float(found[k]), float(expected.values[k])
+                self._add(Mismatch(*run.place(int(k)), run.name, kind if root[k] else "inherited", *values))
 
     def compare_texts(self, book: Workbook, comparison: Comparison, recalculated: Recalculated) -> None:
         """The texts of the pages; one with the numbers that stand in its line, or in others, inherits them."""
@@ -140,12 +124,8 @@ class _Ledger:
                 known = np.isfinite(derivative) & np.isfinite(comparison.implied.values[run.name][run.rate])
                 witnessed += int(known.sum())
                 for k in np.flatnonzero(~agrees(found, cells, complex_step.FLOOR) & known):
-                    self._add(
-                        Mismatch(
-                            run.sheet, run.rows[int(k)], run.column, run.name,
-                            "wrong-gradient", float(found[k]), float(derivative[k]),
-                        )
-                    )  # fmt: skip
+                    values = float(found[k]), float(derivative[k])
+                    self._add(Mismatch(*run.place(int(k)), run.name, "wrong-gradient", *values))
         return witnessed
 
     def typed_cells(self, book: Workbook, comparison: Comparison) -> None:
@@ -155,9 +135,9 @@ class _Ledger:
             return
         for run, found, _, implied in comparison:
             for k in range(run.count):
-                if (run.sheet, run.rows[int(k)], run.column) in typed:
+                if run.place(k) in typed:
                     values = float(found[k]), float(implied.values[k])
-                    self._add(Mismatch(run.sheet, run.rows[int(k)], run.column, run.name, "typed-constant", *values))
+                    self._add(Mismatch(*run.place(k), run.name, "typed-constant", *values))
         for cell in text_cells(book.layout):
             if (cell.sheet, cell.row, cell.column) in typed:
                 text = cell.text(_short_texts(comparison).__getitem__)
@@ -179,11 +159,10 @@ class _Ledger:
         Only that its own formula is wrong, as other inputs show, says more than that it inherits
         something; and that it is typed is always worth saying.
         """
-        place = (mismatch.sheet, mismatch.row, mismatch.column)
-        earlier = self.mismatches.get(place)
+        earlier = self.mismatches.get(mismatch.place)
         says_more = earlier is not None and earlier.kind == "inherited" and mismatch.kind == "lucky-formula"
         if earlier is None or says_more or mismatch.kind == "typed-constant":
-            self.mismatches[place] = mismatch
+            self.mismatches[mismatch.place] = mismatch
 
 
 def _short_texts(comparison: Comparison) -> dict[str, str]:
@@ -192,10 +171,5 @@ def _short_texts(comparison: Comparison) -> dict[str, str]:
 
 
 def _other_inputs(book: Workbook) -> dict[Input, float]:
-    """Every input changed by its own random factor near 1, so that no two stay equal and none stays 0."""
-    chance = random.Random(0)  # the same each time
-    inputs = {
-        one: (value or chance.choice((-0.1, 0.1))) * chance.uniform(0.8, 1.25) for one, value in book.inputs.items()
-    }
     step, rate = book.layout.selectors
-    return {**inputs, step: 1.0, rate: float(len(book.layout.rates))}
+    return {**near(book.inputs), step: 1.0, rate: float(len(book.layout.rates))}

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from xlbackprop.engine import Inputs, Recalculated
-from xlbackprop.engine.package import blank_cells, opened, sheet_parts
 from xlbackprop.errors import WorkbookError
 from xlbackprop.reference.functions import Array
 from xlbackprop.sheet.address import cell_name, in_sheet
 from xlbackprop.sheet.layout import NETWORK_FILE, OVERVIEW, Input, Layout, Run
 from xlbackprop.spec import Sample, Spec, loads
+from xlbackprop.verification.held import InputReader, check_sheets, moved, network_file
 
 
 class Workbook:
@@ -27,7 +26,8 @@ class Workbook:
         written = network or self._network_file(recalculated)
         self.layout = Layout(written)
         self._check_places(recalculated)
-        self.inputs = {one: self._number(recalculated, one) for one in self.layout.inputs()}
+        reader = InputReader(path, recalculated, [OVERVIEW])
+        self.inputs = {one: reader.number((OVERVIEW, one.row, one.column), one.name) for one in self.layout.inputs()}
         self.spec = self.spec_with(self.inputs)
         step, rate = (self.inputs[one] for one in self.layout.selectors)
         self.step_shown = self._choice(self.layout.selectors[0], step, 0, written.batches.visits - 1)
@@ -54,20 +54,12 @@ class Workbook:
                 f"{self.path}: has no table that xlbackprop wrote (no sheet {NETWORK_FILE!r}); "
                 "give a workbook made by build, or its network with --network"
             )
-        lines: list[str] = []
-        chunk = 256
-        while True:
-            values = recalculated.column(NETWORK_FILE, Layout.NETWORK_FIRST_ROW + len(lines), 0, chunk)
-            lines += ["" if value is None else str(value) for value in values]
-            if all(value is None for value in values):
-                return loads("\n".join(lines), f"{self.path}, sheet {NETWORK_FILE!r}")
+        return loads(network_file(recalculated), f"{self.path}, sheet {NETWORK_FILE!r}")
 
     def _check_places(self, recalculated: Recalculated) -> None:
         """Everything stands where it was written; a moved or deleted column would be compared with another."""
         layout = self.layout
-        sheets = {run.sheet for run in layout.runs()}
-        if missing := sorted(sheets - set(recalculated.sheets)):
-            raise WorkbookError(f"{self.path}: the sheet {missing[0]!r} is missing; undo its renaming or deletion")
+        check_sheets(self.path, {run.sheet for run in layout.runs()}, recalculated)
         expected = [
             (sheet, layout.HEADER_ROW, column, name)
             for sheet in layout.sheets
@@ -80,25 +72,7 @@ class Workbook:
         for sheet, row, column, text in expected:
             found = recalculated.column(sheet, row, column, 1)[0]
             if found != text:
-                place = in_sheet(sheet, cell_name(row, column))
-                raise WorkbookError(
-                    f"{self.path}: {place} reads {found!r} where {text!r} was written; undo the move, or build it anew"
-                )
-
-    def _number(self, recalculated: Recalculated, one: Input) -> float:
-        value = recalculated.column(OVERVIEW, one.row, one.column, 1)[0]
-        empty = value is None or (value == 0 and cell_name(one.row, one.column) in self._blank_cells)
-        if isinstance(value, (bool, str)) or value is None or empty or not math.isfinite(value):
-            place = in_sheet(OVERVIEW, cell_name(one.row, one.column))
-            found = "empty" if empty else repr(value)
-            raise WorkbookError(f"{self.path}: {place} ({one.name}) is {found}; type a number")
-        return float(value)
-
-    @cached_property
-    def _blank_cells(self) -> set[str]:
-        """Overview's cells that have a style and nothing in them, which a calculator may read as 0."""
-        with opened(self.path) as package:
-            return blank_cells(package.read(sheet_parts(package)[OVERVIEW]))
+                raise moved(self.path, (sheet, row, column), found, text)
 
     def _choice(self, one: Input, value: float, least: int, most: int) -> int:
         if value != int(value) or not least <= value <= most:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from xlbackprop.engine import Value
 from xlbackprop.reference.functions import Array
@@ -43,6 +44,10 @@ class Mismatch:
         return self.kind != "inherited"
 
     @property
+    def place(self) -> tuple[str, int, int]:
+        return self.sheet, self.row, self.column
+
+    @property
     def cell(self) -> str:
         return cell_name(self.row, self.column)
 
@@ -61,22 +66,27 @@ class Worst:
     quantity: str = ""
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What is found of a workbook of any kind."""
+
     workbook: str
     engine: str
-    spec: Spec  # with the numbers that stand in the workbook
-    layout: Layout
     cells: int  # compared
-    rounding: int  # of them, those that rounding alone may move by more than 1e-12: small differences of larger numbers
-    worst: Worst
-    witnessed: int  # gradients that the complex step confirmed or denied
-    errors: Array  # by step, as the workbook has it, (n_rates, steps + 1); nan after a divergence
     mismatches: list[Mismatch] = field(default_factory=list)
 
     @property
     def correct(self) -> bool:
         return not self.mismatches
+
+    @property
+    def verdict(self) -> str:
+        return "correct" if self.correct else "wrong"
+
+    @property
+    def formulas(self) -> int:
+        """Of the compared cells, those that are calculated."""
+        return self.cells
 
     @property
     def roots(self) -> list[Mismatch]:
@@ -92,62 +102,19 @@ class Report:
 
         return [[one for _, one in members] for _, members in groupby(enumerate(roots), group)]
 
-    def as_json(self) -> dict[str, Any]:
-        spoiled: dict[tuple[str, int], list[str]] = {(one.sheet, one.row): [] for one in self.roots}
-        for one in self.mismatches:
-            if not one.root and (one.sheet, one.row) in spoiled:
-                spoiled[one.sheet, one.row].append(canonical(one.quantity))
-        wrong = {one.sheet for one in self.mismatches}
-        first, last = self.layout.FIRST_ROW + 1, self.layout.last_row + 1
-        return {
-            "workbook": self.workbook,
-            "verdict": "correct" if self.correct else "wrong",
-            "engine": self.engine,
-            "cells": self.cells,
-            "rounding": self.rounding,
-            "worst": {
-                "relative": self.worst.relative,
-                "sheet": self.worst.sheet,
-                "cell": self.worst.cell,
-                "quantity": canonical(self.worst.quantity),
-            },
-            "witnesses": {"complex_step": self.witnessed},
-            "tables": [
-                {
-                    "sheet": sheet,
-                    "first_row": first,
-                    "last_row": last,
-                    "verdict": "wrong" if sheet in wrong else "correct",
-                    "network": self.spec.summary,
-                    "learning_rate": rate,
-                    "cells": sum(len(self.layout.table_rows.visits(name)) for name in self.layout.columns),
-                }
-                for sheet, rate in zip(self.layout.sheets, self.spec.rates)
-            ],
-            "mistakes": [as_mistake(group, spoiled[group[0].sheet, group[0].row]) for group in self.groups()],
-            "inherited": [as_inherited(one) for one in self.mismatches if not one.root],
-            "warnings": [],
-        }
-
     def as_text(self) -> str:
         """A few lines for the terminal: the verdict, then each mistake once."""
         if self.correct:
             ledger = textwrap.fill(self.ledger(), 78, initial_indent="  ", subsequent_indent="  ")
             return f"{self.workbook}: correct\n{ledger}"
-        inherited = len(self.mismatches) - len(self.roots)
-        lines = [
-            f"{self.workbook}: WRONG",
-            f"  {_count(len(self.roots), 'cell is wrong by its', 'cells are wrong by their')} own formula, "
-            f"{inherited:,} inherit it ({self.engine}, {self.cells:,} cells compared)",
-        ]
+        lines = [f"{self.workbook}: WRONG", f"  {self.counted()} ({self.engine}, {self.cells:,} cells compared)"]
         groups = self.groups()
         for group in groups[:MOST_SHOWN]:
             top = group[0]
-            place = top.cell if len(group) == 1 else f"{top.cell}:{group[-1].cell}"
             lines += [
-                f"  {in_sheet(top.sheet, place)} {top.quantity} {top.says}",
-                f"    {'it gives' if top.kind == 'lucky-formula' else 'it holds'}   {_shown(top.found)}",
-                f"    it should  {_shown(top.expected)}",
+                f"  {in_sheet(top.sheet, range_of(group))} {top.quantity} {top.says}",
+                f"    {'it gives' if top.kind == 'lucky-formula' else 'it holds'}   {self.shown(top.found)}",
+                f"    it should  {self.shown(top.expected)}",
                 f"    formula    {top.formula or 'none'}",
                 f"    right      {top.fix}",
             ]
@@ -160,14 +127,116 @@ class Report:
 
     def ledger(self) -> str:
         """What was compared, in one sentence."""
+        raise NotImplementedError
+
+    def counted(self) -> str:
+        """How many cells are wrong, in a few words."""
+        inherited = len(self.mismatches) - len(self.roots)
+        wrong = _count(len(self.roots), "cell is wrong by its", "cells are wrong by their")
+        return f"{wrong} own formula, {inherited:,} inherit it"
+
+    def shown(self, value: Value) -> str:
+        """A cell's value, for the terminal."""
+        if isinstance(value, float):
+            return "no number" if math.isnan(value) else f"{value:.15g}"
+        return str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Findings):
+    """What is found where every cell is compared with numpy, and every derivative with the complex step."""
+
+    rounding: int  # of the cells, those that rounding alone may move by more than 1e-12: differences of larger numbers
+    worst: Worst
+    witnessed: int  # derivatives that the complex step confirmed or denied
+    allowance: ClassVar[str] = "rounding allows"
+    derivatives: ClassVar[str] = "gradients"
+
+    def ledger(self) -> str:
         worst = self.worst
         where = f" at {in_sheet(worst.sheet, worst.cell)} ({worst.quantity})" if worst.sheet else ""
-        near = f", {self.rounding:,} of them as far as rounding allows" if self.rounding else ""
+        near = f", {self.rounding:,} of them as far as {self.allowance}" if self.rounding else ""
         return (
             f"all {self.cells:,} calculated cells agree with numpy{near} ({self.engine}); "
             f"worst relative difference {worst.relative:.1e}{where}; "
-            f"complex step confirms {self.witnessed:,} gradients; with other inputs all agree too"
+            f"complex step confirms {self.witnessed:,} {self.derivatives}; with other inputs all agree too"
         )
+
+    def measures(self) -> dict[str, Any]:
+        """What the JSON says of the whole workbook."""
+        return {
+            "workbook": self.workbook,
+            "verdict": self.verdict,
+            "engine": self.engine,
+            "cells": self.cells,
+            "rounding": self.rounding,
+            "worst": {
+                "relative": self.worst.relative,
+                "sheet": self.worst.sheet,
+                "cell": self.worst.cell,
+                "quantity": canonical(self.worst.quantity),
+            },
+            "witnesses": {"complex_step": self.witnessed},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Compared):
+    spec: Spec  # with the numbers that stand in the workbook
+    layout: Layout
+    errors: Array  # by step, as the workbook has it, (n_rates, steps + 1); nan after a divergence
+
+    @property
+    def formulas(self) -> int:
+        return self.cells - sum(map(len, self.layout.drawn.values()))
+
+    def as_json(self) -> dict[str, Any]:
+        wrong = {one.sheet for one in self.mismatches}
+        return {
+            **self.measures(),
+            "tables": [
+                {
+                    "sheet": sheet,
+                    **dict(zip(("first_row", "last_row"), self.rows())),
+                    "verdict": "wrong" if sheet in wrong else "correct",
+                    "network": self.spec.summary,
+                    "learning_rate": rate,
+                    "cells": self.cells_a_table(),
+                }
+                for sheet, rate in zip(self.layout.sheets, self.spec.rates)
+            ],
+            "mistakes": [as_mistake(group, self.spoils(group[0])) for group in self.groups()],
+            "inherited": [as_inherited(one) for one in self.mismatches if not one.root],
+            "warnings": [],
+        }
+
+    def rows(self) -> tuple[int, int]:
+        """The first and last row of each training table, counted from 1."""
+        return self.layout.FIRST_ROW + 1, self.layout.last_row + 1
+
+    def cells_a_table(self) -> int:
+        return sum(len(self.layout.table_rows.visits(name)) for name in self.layout.columns)
+
+    def together(self, one: Mismatch) -> int:
+        """Cells of a sheet for which this is the same are of one step: the row."""
+        return one.row
+
+    def spoils(self, root: Mismatch) -> list[str]:
+        """The quantities of the same step that inherit the mistake."""
+        return self._inheriting.get((root.sheet, self.together(root)), [])
+
+    @cached_property
+    def _inheriting(self) -> dict[tuple[str, int], list[str]]:
+        result: dict[tuple[str, int], list[str]] = {}
+        for one in self.mismatches:
+            if not one.root:
+                result.setdefault((one.sheet, self.together(one)), []).append(canonical(one.quantity))
+        return result
+
+
+def range_of(group: list[Mismatch]) -> str:
+    """The cells of a group, one below the other."""
+    return group[0].cell if len(group) == 1 else f"{group[0].cell}:{group[-1].cell}"
 
 
 def as_mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
@@ -175,7 +244,7 @@ def as_mistake(group: list[Mismatch], spoils: list[str]) -> dict[str, Any]:
     return {
         "sheet": top.sheet,
         "cell": top.cell,
-        "range": top.cell if len(group) == 1 else f"{top.cell}:{group[-1].cell}",
+        "range": range_of(group),
         "quantity": canonical(top.quantity),
         "kind": top.kind,
         "says": top.says,
@@ -201,12 +270,6 @@ def as_inherited(one: Mismatch) -> dict[str, Any]:
 def _json_value(value: Value) -> Value:
     """JSON has no nan; a cell without a number is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, float):
-        return "no number" if math.isnan(value) else f"{value:.15g}"
-    return str(value)
 
 
 def _count(count: int, one: str, many: str) -> str:

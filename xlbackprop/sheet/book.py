@@ -1,0 +1,62 @@
+"""A workbook while it is written: whole or not at all, and the same bytes for the same input."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from xlsxwriter.exceptions import XlsxWriterException
+from xlsxwriter.format import Format
+
+from xlbackprop import files
+from xlbackprop.sheet import styles
+from xlbackprop.sheet.places import NETWORK_FIRST_ROW
+
+Progress = Callable[[str], None]  # takes the phase, in words
+_EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time
+
+
+@contextmanager
+def new_book(path: Path, title: str) -> Iterator[tuple[Any, styles.Formats]]:
+    """XlsxWriter's workbook and its formats; the file is there when the block ends well.
+
+    Raises OutputError where it cannot be written; an earlier file then stays.
+    """
+    with files.replacing(path) as temporary:
+        try:
+            book = xlsxwriter.Workbook(str(temporary), {"strings_to_formulas": False, "strings_to_urls": False})
+            book.set_properties({"title": title, "comments": "Made by xlbackprop", "created": _EPOCH})
+            yield book, _formats_of(book)
+            book.close()
+        except XlsxWriterException as error:
+            raise OSError(str(error)) from error
+
+
+def _formats_of(book: Any) -> styles.Formats:
+    """Formats by their properties, each made once."""
+    made: dict[tuple[tuple[str, object], ...], Format] = {}
+
+    def format_of(properties: dict[str, object]) -> Format:
+        key = tuple(sorted(properties.items()))
+        if key not in made:
+            made[key] = book.add_format(properties)
+        return made[key]
+
+    return format_of
+
+
+def write_network_file(
+    sheet: Any, formats: styles.Formats, text: str, *, inputs: str, what: str = "network file"
+) -> None:
+    """The text that a workbook was made from; `inputs` says where its numbers stand as they are now."""
+    sheet.write_string(0, 0, f"The {what} that this workbook was made from", formats(styles.TITLE))
+    hint = f"Save these lines as a .toml file to make it again; {inputs} the numbers as they are now."
+    sheet.write_string(1, 0, hint, formats(styles.SUBTITLE))
+    for k, line in enumerate(text.splitlines()):
+        sheet.write_string(NETWORK_FIRST_ROW + k, 0, line, formats(styles.MONOSPACE))
+    sheet.set_column(0, 0, 110)
+    styles.print_setup(sheet)

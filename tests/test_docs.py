@@ -25,8 +25,8 @@ from xlbackprop import kinds
 from xlbackprop.audit.mistakes import MISTAKES
 from xlbackprop.cli import main
 from xlbackprop.graph.listing import tables
-from xlbackprop.networks import load_any
-from xlbackprop.spec import Sample, Spec
+from xlbackprop.networks import load, load_any, template_names
+from xlbackprop.spec import Sample, Spec, override
 from xlbackprop.spec.layers import Layer, LayerKind
 from xlbackprop.spec.optimizers import Optimizer, Schedule
 from xlbackprop.spec.points import Points
@@ -228,7 +228,30 @@ def _mistakes() -> str:
     )
 
 
+def _conventions() -> str:
+    """What each training template sets otherwise than another, and whose page it follows."""
+    rows = ""
+    for name in template_names():
+        spec = load(name)
+        batch = f"{spec.batches.size}, {spec.reduction}" if spec.batches.several else "1"
+        optimizer = spec.optimizer.__struct_config__.tag
+        cells = (f"`{name}`", spec.loss, batch, f"{optimizer}, {spec.update}", spec.source.replace("|", "\\|"))
+        rows += f"| {' | '.join(cells)} |\n"
+    return f"| template | loss | batch | optimiser, order | source |\n|---|---|---|---|---|\n{rows}"
+
+
+def _sheets() -> str:
+    """The sheets of a workbook with batches and a drawn order, which has them all, and what each says at its top."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec = override(load("half-moons"), steps=8)
+        book = openpyxl.load_workbook(kinds.build(spec, Path(folder) / "x.xlsx"))
+    rows = "".join(f"| {sheet.title} | {sheet['A1'].value} |\n" for sheet in book.worksheets)
+    return f"| sheet | its heading |\n|---|---|\n{rows}"
+
+
 _MAKERS: dict[str, Callable[[], str]] = {
+    "conventions": _conventions,
+    "sheets": _sheets,
     "run": _run,
     "templates": _templates,
     "ops": _ops,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import textwrap
 from collections import Counter
@@ -236,6 +237,47 @@ def plot(network: str, rates: Any, steps: Any, style: Any, layout: Any, details:
         click.echo(f"{network} trains nothing: there is no curve to draw")
     for path in paths:
         click.echo(path)
+
+
+@main.command()
+@_network
+@_ENGINE
+@_FOLDER
+def readme(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: str, folder: Path) -> None:
+    """Write README.md about a network, with its derivation, and all that it shows.
+
+    The workbook, the pictures of its sheets (with LibreOffice) and the graphs are made beside it.
+
+    \b
+    Example: xlbackprop readme mazur --steps 1000 -o mazur
+    """
+    from xlbackprop.networks import stem
+    from xlbackprop.show import readme as page
+
+    document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
+    with _Progress() as progress:
+        made = page.readme(document, stem(network), folder, command=_again(), engine=engine, progress=progress)
+    summary = made.summary
+    _line("page", f"{made.path}")
+    _line("workbook", f"{summary.workbook}")
+    _line("verified", summary.report.ledger() if summary.report.correct else "FAILED")
+    _line("pictures", f"{len(summary.pictures)} of the network, {len(made.screenshots)} of the sheets, in {folder}")
+    if made.missing:
+        _line("missing", f"pictures of the sheets: {made.missing}")
+    if not summary.report.correct:
+        click.echo(summary.report.as_text())
+        sys.exit(1)
+
+
+def _again() -> str:
+    """The command that makes this page, without the engine and the folder, which do not change it."""
+    context = click.get_current_context()
+    words = ["xlbackprop", "readme", str(context.params["network"])]
+    for name in ("rates", "steps", "style", "layout"):
+        value = context.params[name]
+        if value is not None:
+            words += [f"--{name}", ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
 
 
 @main.command()

@@ -58,8 +58,16 @@ def run(
     return run_document(network, "network", Path(folder), engine, progress)
 
 
-def run_document(document: Document, stem: str, folder: Path, engine: str, progress: Callable[[str], None]) -> Summary:
-    """`run` for a network whose files are to be named `stem`."""
+def run_document(
+    document: Document,
+    stem: str,
+    folder: Path,
+    engine: str,
+    progress: Callable[[str], None],
+    *,
+    details: bool = False,
+) -> Summary:
+    """`run` for a network whose files are to be named `stem`; `details`: with all the pictures there are."""
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
 
@@ -73,7 +81,7 @@ def run_document(document: Document, stem: str, folder: Path, engine: str, progr
     report = kinds.verify(path, engine=engine, progress=progress)
     lap("verify")
     progress("drawing")
-    pictures = kinds.plot(document, folder, stem)
+    pictures = kinds.plot(document, folder, stem, details=details)
     lap("plot")
     return Summary(path, report, pictures, seconds)
 

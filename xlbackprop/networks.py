@@ -26,7 +26,9 @@ def templates() -> dict[str, str]:
 
 def template_names(folder: str = TRAINING) -> list[str]:
     """The templates of one kind: networks that train, function tables, architectures."""
-    return sorted(file.name.removesuffix(".toml") for file in _folder(folder).iterdir() if file.name.endswith(".toml"))
+    return sorted(
+        file.name.removesuffix(".toml") for file in templates_in(folder).iterdir() if file.name.endswith(".toml")
+    )
 
 
 def template_text(name: str) -> str:
@@ -81,12 +83,12 @@ def _files() -> dict[str, Any]:
     return {
         file.name.removesuffix(".toml"): file
         for folder in FOLDERS
-        for file in _folder(folder).iterdir()
+        for file in templates_in(folder).iterdir()
         if file.name.endswith(".toml")
     }
 
 
-def _folder(name: str) -> Any:
+def templates_in(name: str) -> Any:
     """A folder of templates: inside the installed package, beside it in a source tree."""
     installed = resources.files("xlbackprop").joinpath("templates", name)
     return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "templates" / name

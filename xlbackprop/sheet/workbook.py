@@ -32,7 +32,7 @@ def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progres
         book.define_name(name, f"={range_}")
     told = [tables.errors(layout, rate) for rate in range(len(spec.rates))]
     histories = [by_step for by_step, _ in told]
-    shown = _shown_values(layout)
+    shown = shown_values(layout)
     overview.write_overview(book, formats, layout, histories)
     for page in PAGES:
         pages.write_page(book, formats, layout, page, shown)
@@ -47,7 +47,7 @@ def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progres
     write_network_file(file, formats, dumps(spec), inputs=f"{OVERVIEW} has")
 
 
-def _shown_values(layout: Layout) -> dict[str, float]:
+def shown_values(layout: Layout) -> dict[str, float]:
     """The values on the pages: those of the row and rate that a new workbook shows, the first of each."""
     first_batch = list(
         islice(table_rows(layout.table, tables.given(layout, 0), layout.batches), layout.batches.count(0))

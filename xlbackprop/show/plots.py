@@ -143,9 +143,12 @@ def _drawable(series: Series) -> list[float]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    from matplotlib import __version__
+    """Write a PNG or SVG file, by the path's ending: the same bytes for the same figure."""
+    from matplotlib import __version__, rc_context
 
-    with files.replacing(path) as temporary:
-        # No date: the same network gives the same bytes. Releases of matplotlib place text differently.
-        figure.savefig(temporary, metadata={"Software": f"matplotlib {__version__}"})
+    # No date. Releases of matplotlib place text differently.
+    metadata = {"Software": f"matplotlib {__version__}"} if path.suffix == ".png" else {"Date": None}
+    # Letters as outlines: GitHub shows an SVG without fonts, and no other font has the widths that were measured.
+    with files.replacing(path) as temporary, rc_context({"svg.fonttype": "path", "svg.hashsalt": "xlbackprop"}):
+        figure.savefig(temporary, metadata=metadata)
     return path

@@ -1,0 +1,56 @@
+"""The network's picture: forward with what each number is, backward with the gradient of the error by each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from xlbackprop.show import blocks, layered
+from xlbackprop.show.columns import columns, is_layered
+from xlbackprop.show.plots import save
+from xlbackprop.spec import Spec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORWARD, BACKWARD = "network", "backward"  # the ends of the files' names
+
+
+def plot(spec: Spec, folder: Path | str, stem: str) -> list[Path]:
+    """Write both pictures, as PNG and as SVG, and return their paths. Raises OutputError for an unwritable file."""
+    drawn = pictures(spec)
+    return [
+        save(figure, Path(folder) / f"{stem}-{end}.{kind}") for end, figure in drawn.items() for kind in ("png", "svg")
+    ]
+
+
+def pictures(spec: Spec) -> dict[str, Figure]:
+    """The forward picture as `network`, and `backward`; both with the numbers of step 0."""
+    values = step_0(spec)
+    return {FORWARD: _drawn(spec, values, backward=False), BACKWARD: _drawn(spec, values, backward=True)}
+
+
+def step_0(spec: Spec) -> dict[str, float]:
+    """Every quantity of the first row of the training table, which has the weights that the network starts with."""
+    from xlbackprop.reference.run import train
+
+    first = msgspec.structs.replace(spec, steps=0, rates=spec.rates[:1])
+    return {name: float(values[0, 0]) for name, values in train(first).values.items()}
+
+
+def _drawn(spec: Spec, values: dict[str, float], *, backward: bool) -> Figure:
+    what = "From the error back: the gradient of the error by each number" if backward else "Forward"
+    about = f"{what}, {_row(spec)}"
+    if is_layered(spec):
+        gradient = "gradient" if backward else "weight"
+        note = f"An arrow is as wide as its {gradient} is large; blue is above 0, orange and dashed below."
+        return layered.draw(columns(spec, values, backward=backward), spec.title, about, [note], backward=backward)
+    return blocks.draw(blocks.blocks(spec, values, backward=backward), spec.title, about, backward=backward)
+
+
+def _row(spec: Spec) -> str:
+    """What the numbers are those of."""
+    sample = spec.order[0] + 1 if spec.order else 1
+    return "step 0" + (f", sample {sample} of {len(spec.samples)}" if len(spec.samples) > 1 else "")

@@ -85,17 +85,23 @@ def declared(text: str) -> object:
 
 def build(document: Document, path: Path, progress: Progress = lambda phase: None) -> Path:
     """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
-    writer: Callable[[Any, Path, Progress], Path]
+    network: Any = document
     match kind_of(document):
         case "functions":
-            from xlbackprop.curves.sheet import build as writer
+            from xlbackprop.curves.sheet import build as write_functions
+
+            return write_functions(network, path, progress)
         case "architecture":
-            from xlbackprop.architecture.sheet import build as writer
+            from xlbackprop.architecture.sheet import build as write_architecture
+
+            return write_architecture(network, path, progress)
         case "matrix":
-            from xlbackprop.matrix.sheet import build as writer
+            from xlbackprop.matrix.sheet import build as write
         case _:
-            from xlbackprop.sheet.workbook import build as writer
-    return writer(document, path, progress)
+            from xlbackprop.sheet.workbook import build as write
+    from xlbackprop.show.network import forward_png
+
+    return write(network, path, progress, forward_png(network))
 
 
 def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) -> OurReport:
@@ -136,6 +142,8 @@ def plot(document: Document, folder: Path, stem: str, *, details: bool = False) 
             return draw_curves(document, folder, stem)  # type: ignore[arg-type]
         case "architecture":
             return []
+    from xlbackprop.show.network import plot as draw_network
     from xlbackprop.show.plots import plot as draw
 
-    return draw(document, folder, stem, details=details)  # type: ignore[arg-type]
+    network: Any = document
+    return [*draw_network(network, folder, stem), *draw(network, folder, stem, details=details)]

@@ -68,7 +68,7 @@ class Layout:
 
     RATE_CELL: Place = (2, 1)
     TOP = 4  # the first band's first row
-    RATES_ROW, CHART_ROWS = 7, 18  # of Overview
+    RATES_ROW, CHART_ROWS, LEGEND_COLUMN = 7, 18, 8  # of Overview
     HEADER_ROW = 3  # of Compare
 
     def __init__(self, spec: Spec) -> None:
@@ -96,6 +96,11 @@ class Layout:
     @property
     def chart_row(self) -> int:
         return self.RATES_ROW + len(self.rates) + 1
+
+    @property
+    def picture_place(self) -> tuple[int, int]:
+        """Where the heading of the network's picture stands: right of the legend and of all matrices."""
+        return self.RATES_ROW - 1, max(self.LEGEND_COLUMN + 3, *(2 + len(given.columns) for given in self.given))
 
     @cached_property
     def given(self) -> list[Given]:

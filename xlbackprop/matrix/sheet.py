@@ -12,7 +12,7 @@ from xlbackprop.matrix.blocks import FIRST, ROW_NAMES, Block
 from xlbackprop.matrix.layout import Given, Layout
 from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.address import absolute, in_sheet
-from xlbackprop.sheet.book import Progress, new_book, write_network_file
+from xlbackprop.sheet.book import Progress, insert_picture, new_book, write_network_file
 from xlbackprop.sheet.places import COMPARE, NETWORK_FILE, OVERVIEW
 from xlbackprop.sheet.streamed import ExactSheet
 from xlbackprop.sheet.tables import NARROW, WIDE
@@ -31,12 +31,17 @@ class _PlainSheet(ExactSheet):
         return formula.removeprefix("=")
 
 
-def build(spec: Spec, path: Path, progress: Progress = lambda phase: None) -> Path:
-    """Write the workbook. Raises NetworkError for what the layout does not take, OutputError for an unwritable file."""
+def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, picture: bytes | None = None) -> Path:
+    """Write the workbook, with the network's picture, a PNG file, on Overview.
+
+    Raises NetworkError for what the layout does not take, OutputError for an unwritable file.
+    """
     layout = Layout(spec)
     _ = layout.templates  # raises before anything is written
     with new_book(path, spec.title) as (book, formats):
         _write(book, formats, layout, progress)
+        if picture:
+            insert_picture(book.get_worksheet_by_name(OVERVIEW), formats, layout.picture_place, picture)
     return path
 
 
@@ -149,7 +154,7 @@ class _Writer:
             positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
             sheet.data_validation(one.row, one.column, one.row, one.column, positive)
         self._chart(sheet, (layout.chart_row, 0), told, log=False)
-        self._legend(sheet, layout.RATES_ROW - 1, 8)
+        self._legend(sheet, layout.RATES_ROW - 1, layout.LEGEND_COLUMN)
         for given in layout.given:
             self._given(sheet, given)
         styles.print_setup(sheet)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import io
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from xlbackprop.sheet.places import NETWORK_FIRST_ROW
 
 Progress = Callable[[str], None]  # takes the phase, in words
 _EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time
+MOST_WIDE, MOST_HIGH = 820, 560  # of a picture, in the pixels of a sheet
 
 
 @contextmanager
@@ -34,6 +37,24 @@ def new_book(path: Path, title: str) -> Iterator[tuple[Any, styles.Formats]]:
             book.close()
         except XlsxWriterException as error:
             raise OSError(str(error)) from error
+
+
+def insert_picture(sheet: Any, formats: styles.Formats, place: tuple[int, int], picture: bytes) -> None:
+    """The network's picture, a PNG file, below a heading that stands at that row and column."""
+    row, column = place
+    sheet.write_string(row, column, "The network", formats(styles.SECTION))
+    about = "Drawn when the workbook was made: it does not follow the yellow cells."
+    sheet.write_string(row + 1, column, about, formats(styles.SUBTITLE))
+    width, height = struct.unpack(">II", picture[16:24])  # pixels, 120 an inch; a sheet has 96
+    shrunk = min(1.0, MOST_WIDE / width, MOST_HIGH / height) * 120 / 96
+    options = {
+        "image_data": io.BytesIO(picture),
+        "description": "The network with the weights that it starts with",
+        "x_scale": shrunk,
+        "y_scale": shrunk,
+        "object_position": 2,  # moves with its cells and keeps its size
+    }
+    sheet.insert_image(row + 2, column, "network.png", options)
 
 
 def _formats_of(book: Any) -> styles.Formats:

@@ -206,6 +206,11 @@ class Places:
         means = {naming.mean_name(name): (row, column) for name, column in columns}
         return means | {naming.deviation_name(name): (row + 1, column) for name, column in columns}
 
+    @property
+    def picture_place(self) -> tuple[int, int]:
+        """Where the heading of the network's picture stands: below the samples, and right of all that grows down."""
+        return self.samples_row + len(self.spec.samples) + (2 if self.statistics else 0) + 2, self.RIGHT
+
     @cached_property
     def drawn(self) -> dict[str, tuple[float, ...]]:
         """What was drawn for every visit, in the columns of its sheet."""

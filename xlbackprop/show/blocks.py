@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet.styles import HEADER_COLOUR
 from xlbackprop.show.drawing import GREY, NORMAL, SMALL, Drawing, number, shortened, width_of
 from xlbackprop.spec import Spec, gradient_name, total_error
 from xlbackprop.spec.layer import times
-from xlbackprop.spec.layers import Circuit, Residual
+from xlbackprop.spec.layers import Circuit, Conv, Pool, Residual
 from xlbackprop.spec.placing import INPUTS
 from xlbackprop.spec.shapes import Names, Placed
 
@@ -24,7 +24,7 @@ HEADS = ("layer", "what it does", "makes", "its outputs", "parameters")
 HEADS_BACKWARD = (*HEADS[:3], "‖∂E/∂outputs‖", "‖∂E/∂parameters‖")
 MOST_SHOWN = 3  # numbers or names; of more stand the ends
 LINE, BETWEEN, PADDING, ARC = 0.24, 0.26, 0.12, 0.5  # inches
-OPTIONS = ("how", "stride", "padding", "dilation", "p", "groups", "copies", "parts", "causal", "mode")
+OPTIONS = ("stride", "padding", "dilation", "p", "groups", "copies", "parts", "causal", "mode")
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,7 @@ def draw(network: Sequence[Block], title: str, about: str, *, backward: bool) ->
     return drawing.figure
 
 
-def _row(
-    drawing: Drawing, texts: Sequence[str], widths: Sequence[float], left: float, y: float, **style: object
-) -> None:
+def _row(drawing: Drawing, texts: Sequence[str], widths: Sequence[float], left: float, y: float, **style: Any) -> None:
     for k, (text, width) in enumerate(zip(texts, widths)):
         drawing.text(left + PADDING, y, text, ha="left", weight="normal" if k else "bold", **style)
         left += width
@@ -129,14 +127,16 @@ def _what(one: Placed) -> str:
     words = [str(layer.__struct_config__.tag)]
     if isinstance(layer, Residual):
         words = [f"adds {shortened(layer.of)}"]
-    if hasattr(layer, "window"):
+    if isinstance(layer, Pool):
+        words = [f"{layer.how} pool"]
+    if isinstance(layer, (Conv, Pool)):
         words.append(f"kernel {times(layer.window(one.shape_in).kernel)}")
     usual = dict(zip(reversed(layer.__struct_fields__), reversed(layer.__struct_defaults__)))
     for key in OPTIONS:
-        value = getattr(layer, key, None)
-        if key in layer.__struct_fields__ and value is not None and value != usual.get(key):
+        value = getattr(layer, key, usual.get(key))
+        if value != usual.get(key):
             shown = times(value) if isinstance(value, tuple) else str(value)
-            words.append(shown if key in ("how", "mode") else key if value is True else f"{key} {shown}")
+            words.append(shown if key == "mode" else key if value is True else f"{key} {shown}")
     return ", ".join([*words, *([one.activation] if one.activation else [])])
 
 

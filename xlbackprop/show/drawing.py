@@ -43,12 +43,14 @@ class Drawing:
         whole = max(width + 2 * MARGIN, LEAST_WIDTH)
         heading = folded(title, LARGE, whole - 2 * MARGIN)
         said = [line for note in notes for line in folded(note, SMALL, whole - 2 * MARGIN)]
+        below = folded(about, NORMAL, whole - 2 * MARGIN)
         bottom = 0.3 + 0.17 * len(said)
-        drawing = cls(whole, bottom + height + 0.5 + 0.23 * len(heading), bottom)
+        drawing = cls(whole, bottom + height + 0.3 + 0.23 * len(heading) + 0.2 * len(below), bottom)
         top = drawing.height - 0.25
         for k, line in enumerate(heading):
             drawing.text(MARGIN, top - 0.23 * k, line, size=LARGE, ha="left")
-        drawing.text(MARGIN, top - 0.23 * len(heading), about, ha="left", color=GREY)
+        for k, line in enumerate(below):
+            drawing.text(MARGIN, top - 0.23 * len(heading) - 0.2 * k, line, ha="left", color=GREY)
         for k, line in enumerate(reversed(said)):
             drawing.text(MARGIN, 0.17 + 0.17 * k, line, size=SMALL, ha="left", color=GREY)
         return drawing
@@ -72,9 +74,9 @@ class Drawing:
         """An arrow; `bend` makes an arc of it, that far to the side in parts of its length."""
         from matplotlib.patches import FancyArrowPatch
 
-        style = {"color": GREY, "linewidth": 1.0, "zorder": 1} | style
-        ends = {"shrinkA": 0, "shrinkB": 0, "connectionstyle": f"arc3,rad={bend}"}
-        self._axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=9, **ends, **style))
+        ends = {"arrowstyle": "-|>", "mutation_scale": 9, "shrinkA": 0, "shrinkB": 0}
+        style = {"color": GREY, "linewidth": 1.0, "zorder": 1, **ends, **style}
+        self._axes.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", **style))
 
 
 @lru_cache(maxsize=4096)

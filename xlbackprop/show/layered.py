@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LABELS = 24  # on the arrows between two layers; more of them hide the arrows
-WITH_LABELS = (1.1, 1.4, 1.7, 2.0, 2.4, 2.8)  # inches between layers that have labels
-CROSSING = 0.25  # inches of width that it is worth to have a label cross one arrow less
+WITH_LABELS = (1.3, 1.5, 1.8, 2.1, 2.4, 2.8)  # inches between layers that have labels
+CROSSING = 0.4  # inches of width that it is worth to have a label cross one arrow less
 BARE, CROWDED = 0.6, 1.6  # between columns whose arrows have none, because they are no weights, or too many
 LINE, PADDING, MARGIN = 0.19, 0.06, 0.3  # inches
 ALONG = sorted((k / 40 for k in range(4, 37)), key=lambda t: (abs(t - 0.5), t))  # where a label may stand on its arrow
@@ -141,7 +141,7 @@ def _gap(before: Column, column: Column, tall: float) -> Gap:
 
 
 def _labels(texts: Sequence[str], ends: Sequence[tuple[float, float]], width: float) -> tuple[list[Label], int] | None:
-    """A label on each arrow where it meets no other and the fewest arrows, and how many these are; None without room."""
+    """A label on each arrow, meeting no other and few arrows, and how many these are; None without room."""
     placed: list[Label] = []
     crossings = 0
     for text, (start, end) in zip(texts, ends):

@@ -9,7 +9,7 @@ import msgspec
 
 from xlbackprop.show import blocks, layered
 from xlbackprop.show.columns import columns, is_layered
-from xlbackprop.show.plots import save
+from xlbackprop.show.plots import png, save
 from xlbackprop.spec import Spec
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ def pictures(spec: Spec) -> dict[str, Figure]:
     return {FORWARD: _drawn(spec, values, backward=False), BACKWARD: _drawn(spec, values, backward=True)}
 
 
+def forward_png(spec: Spec) -> bytes:
+    """The forward picture for a workbook's Overview."""
+    return png(_drawn(spec, step_0(spec), backward=False))
+
+
 def step_0(spec: Spec) -> dict[str, float]:
     """Every quantity of the first row of the training table, which has the weights that the network starts with."""
     from xlbackprop.reference.run import train
@@ -41,7 +46,7 @@ def step_0(spec: Spec) -> dict[str, float]:
 
 
 def _drawn(spec: Spec, values: dict[str, float], *, backward: bool) -> Figure:
-    what = "From the error back: the gradient of the error by each number" if backward else "Forward"
+    what = "From the error back, its gradient by each number" if backward else "Forward"
     about = f"{what}, {_row(spec)}"
     if is_layered(spec):
         gradient = "gradient" if backward else "weight"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,13 +143,28 @@ def _drawable(series: Series) -> list[float]:
     return [value if abs(value) < 1e100 else math.nan for value in series]
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG or SVG file, by the path's ending: the same bytes for the same figure."""
-    from matplotlib import __version__, rc_context
+def png(figure: Figure) -> bytes:
+    """The picture as a PNG file has it: the same bytes for the same figure."""
+    from matplotlib import __version__
 
     # No date. Releases of matplotlib place text differently.
-    metadata = {"Software": f"matplotlib {__version__}"} if path.suffix == ".png" else {"Date": None}
-    # Letters as outlines: GitHub shows an SVG without fonts, and no other font has the widths that were measured.
-    with files.replacing(path) as temporary, rc_context({"svg.fonttype": "path", "svg.hashsalt": "xlbackprop"}):
-        figure.savefig(temporary, metadata=metadata)
+    written = io.BytesIO()
+    figure.savefig(written, format="png", metadata={"Software": f"matplotlib {__version__}"})
+    return written.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """The same as SVG. Letters are outlines: no other font has the widths for which the picture was laid out."""
+    from matplotlib import rc_context
+
+    written = io.BytesIO()
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "xlbackprop"}):
+        figure.savefig(written, format="svg", metadata={"Date": None})
+    return written.getvalue()
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a .png or .svg file. Raises OutputError where it cannot be written; an earlier file then stays."""
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(svg(figure) if path.suffix == ".svg" else png(figure))
     return path

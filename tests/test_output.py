@@ -40,9 +40,24 @@ def test_the_workbook_is_current(fresh: Path) -> None:
 
 def test_the_pictures_are_current(fresh: Path) -> None:
     pictures = sorted(OUTPUT.glob("*.png"))
-    assert len(pictures) == 7
+    assert len(pictures) == 9
     for path in pictures:
         assert _same_picture(path, fresh / path.name), f"{path.name} differs; run xlbackprop run and commit output/"
+
+
+def test_the_drawings_are_current(fresh: Path) -> None:
+    drawings = sorted(OUTPUT.glob("*.svg"))
+    assert len(drawings) == 2
+    for path in drawings:
+        picture = path.with_suffix(".png")
+        if _software(picture) == _software(fresh / picture.name):  # else the picture's own test tells what differs
+            assert _same(path.read_text(), (fresh / path.name).read_text()), f"{path.name} differs; run xlbackprop run"
+
+
+def test_the_workbook_shows_the_picture_of_the_network() -> None:
+    with zipfile.ZipFile(OUTPUT / "era-s6.xlsx") as package:
+        (picture,) = (package.read(name) for name in package.namelist() if name.endswith(".png"))
+    assert picture == (OUTPUT / "era-s6-network.png").read_bytes()
 
 
 def test_a_stale_picture_would_be_noticed(fresh: Path) -> None:
@@ -59,7 +74,7 @@ def test_a_stale_workbook_would_be_noticed(fresh: Path) -> None:
 
 def _parts(path: Path) -> dict[str, str]:
     with zipfile.ZipFile(path) as package:
-        return {name: package.read(name).decode() for name in package.namelist()}
+        return {name: package.read(name).decode() for name in package.namelist() if not name.endswith(".png")}
 
 
 def _same(a: str, b: str) -> bool:

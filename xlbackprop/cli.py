@@ -221,7 +221,7 @@ def verify(
 @click.option("--details", is_flag=True, help="Weights and gradients by step as well.")
 @_FOLDER
 def plot(network: str, rates: Any, steps: Any, style: Any, layout: Any, details: bool, folder: Path) -> None:
-    """Draw a network's error graphs as PNG files.
+    """Draw a network, forward and backward, and its error graphs.
 
     \b
     Example: xlbackprop plot era-s6 --details

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ class Drawing:
         return drawing
 
     def text(self, x: float, y: float, text: str, *, size: float = NORMAL, **style: Any) -> None:
-        """Text as it is: a `$` in a name is a dollar sign."""
+        """Text as it is: a `$` in a name is a dollar sign. No picture file may hold a control character."""
+        text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
         style = {"ha": "center", "va": "center", "color": INK, "zorder": 4} | style
         self._axes.text(x, y, text, fontsize=size, parse_math=False, **style)
 
@@ -90,9 +92,9 @@ def width_of(text: str, size: float = NORMAL, weight: str = "normal") -> float:
 
 
 def folded(text: str, size: float, width: float) -> list[str]:
-    """The text in lines that are not wider, broken between words."""
+    """The text in lines that are not wider, broken between words, and inside words that no line has room for."""
     lines: list[str] = []
-    for word in text.split():
+    for word in re.findall(rf"\S{{1,{LONGEST}}}", text):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width_of(longer, size) <= width:
             lines[-1] = longer

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from xlbackprop.show import blocks, layered
 from xlbackprop.show.columns import columns, is_layered
 from xlbackprop.show.plots import png, save
-from xlbackprop.spec import Spec
+from xlbackprop.spec import Spec, override
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +39,7 @@ def step_0(spec: Spec) -> dict[str, float]:
     """Every quantity of the first row of the training table, which has the weights that the network starts with."""
     from xlbackprop.reference.run import train
 
-    first = msgspec.structs.replace(spec, steps=0, rates=spec.rates[:1])
+    first = override(spec, steps=1, rates=spec.rates[:1])
     return {name: float(values[0, 0]) for name, values in train(first).values.items()}
 
 

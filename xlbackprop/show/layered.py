@@ -19,7 +19,7 @@ MOST_LABELS = 24  # on the arrows between two layers; more of them hide the arro
 WITH_LABELS = (1.3, 1.5, 1.8, 2.1, 2.4, 2.8)  # inches between layers that have labels
 CROSSING = 0.15  # inches of width that it is worth to have a label cross one arrow less
 BARE, CROWDED = 0.6, 1.6  # between columns whose arrows have none, because they are no weights, or too many
-LINE, PADDING, MARGIN = 0.19, 0.06, 0.3  # inches
+LINE, PADDING = 0.19, 0.06  # inches
 ALONG = sorted((k / 40 for k in range(4, 37)), key=lambda t: (abs(t - 0.5), t))  # where a label may stand on its arrow
 
 
@@ -92,7 +92,7 @@ def _width(column: Column) -> float:
     """Of its boxes, which are all as wide as the longest line, and of its heading."""
     texts = [one.text for unit in column.units if unit for one in (*unit.quantities, unit.bias) if one]
     boxes = max(map(width_of, texts)) + 4 * PADDING
-    return max(boxes, *(width_of(text, 9, "bold") for text in column.heading))
+    return max(boxes, *(width_of(text, weight="bold") for text in column.heading))
 
 
 def _pitch(column: Column) -> float:

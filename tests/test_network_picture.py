@@ -101,6 +101,14 @@ def test_an_activation_on_its_own_stands_in_the_boxes_of_its_layer() -> None:
     assert layer.heading == ("output", "relu")
 
 
+def test_an_error_without_parts_is_one_box() -> None:
+    two_outputs = "loss = 'output'\nsteps = 1\nrates = [0.1]\n[[layers]]\nweights = [[1.0], [2.0]]\n"
+    spec = loads(f"{two_outputs}[[samples]]\ninputs = [3.0]", "x.toml")
+    *_, error = columns(spec, step_0(spec), backward=False)
+    assert error.heading == ("error", "output")
+    assert [(edge.source, edge.target) for edge in error.edges] == [(0, 0), (1, 0)]
+
+
 def test_long_layers_leave_units_out_and_crowded_ones_names() -> None:
     said = _said(pictures(SIZES["20-16-3"])["network"])
     assert said.count("⋮") == 2
@@ -189,7 +197,7 @@ def test_labels_meet_no_other_and_say_when_there_is_no_room() -> None:
 
 @pytest.mark.parametrize("name", ["era-s6", "tiny-cnn"])
 def test_overview_has_the_picture_and_the_same_bytes_each_time(tmp_path: Path, name: str) -> None:
-    first, second = (kinds.build(load(name), tmp_path / f"{k}.xlsx") for k in "ab")
+    first, second = (kinds.build(override(load(name), steps=2), tmp_path / f"{k}.xlsx") for k in "ab")
     assert first.read_bytes() == second.read_bytes()
     with zipfile.ZipFile(first) as package:
         assert package.read("xl/media/image1.png")[:4] == b"\x89PNG"
@@ -201,6 +209,7 @@ def test_the_picture_covers_no_cell(tmp_path: Path) -> None:
     import openpyxl
 
     for k, spec in enumerate((load("half-moons"), load("tiny-cnn"), load("era-s6"))):
+        spec = override(spec, steps=2, rates=spec.rates[:1])
         sheet = openpyxl.load_workbook(kinds.build(spec, tmp_path / f"{k}.xlsx"))["Overview"]
         (image,) = sheet._images
         start, end = image.anchor._from, image.anchor.to

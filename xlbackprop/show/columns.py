@@ -99,13 +99,14 @@ def _stages(spec: Spec) -> list[_Stage]:
 def _errors(spec: Spec, told: _Teller, rows: Rows) -> Iterator[Column]:
     total = told.forward(total_error(), Role.TOTAL_ERROR)
     targets = [told.forward(name, Role.TARGET) for name in spec.targets]
-    if len(spec.outputs) == 1:
-        yield Column(("error", spec.loss), (Unit((*targets, total)),), (Edge(0, 0),))
+    shown = [place for place, k in enumerate(rows) if k is not None]
+    to_total = tuple(Edge(place, 0) for place in shown)
+    if len(spec.outputs) == 1 or not targets:  # the error has no parts
+        yield Column(("error", spec.loss), (Unit((*targets, total)),), to_total)
         return
-    boxes = [None if k is None else Unit((*targets[k : k + 1], told.forward(error_name(k), Role.ERROR))) for k in rows]
-    shown = [k for k, box in enumerate(boxes) if box]
-    yield Column(("errors", spec.loss), tuple(boxes), tuple(Edge(k, k) for k in shown))
-    yield Column(("total error",), (Unit((total,)),), tuple(Edge(k, 0) for k in shown))
+    parts = tuple(None if k is None else Unit((targets[k], told.forward(error_name(k), Role.ERROR))) for k in rows)
+    yield Column(("errors", spec.loss), parts, tuple(Edge(place, place) for place in shown))
+    yield Column(("total error",), (Unit((total,)),), to_total)
 
 
 class _Teller:

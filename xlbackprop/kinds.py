@@ -101,7 +101,7 @@ def build(document: Document, path: Path, progress: Progress = lambda phase: Non
             from xlbackprop.sheet.workbook import build as write
     from xlbackprop.show.network import forward_png
 
-    return write(network, path, progress, forward_png(network))
+    return write(network, path, progress, lambda: forward_png(network))
 
 
 def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) -> OurReport:

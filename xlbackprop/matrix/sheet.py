@@ -12,7 +12,7 @@ from xlbackprop.matrix.blocks import FIRST, ROW_NAMES, Block
 from xlbackprop.matrix.layout import Given, Layout
 from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.address import absolute, in_sheet
-from xlbackprop.sheet.book import Progress, insert_picture, new_book, write_network_file
+from xlbackprop.sheet.book import Picture, Progress, insert_picture, new_book, write_network_file
 from xlbackprop.sheet.places import COMPARE, NETWORK_FILE, OVERVIEW
 from xlbackprop.sheet.streamed import ExactSheet
 from xlbackprop.sheet.tables import NARROW, WIDE
@@ -31,8 +31,8 @@ class _PlainSheet(ExactSheet):
         return formula.removeprefix("=")
 
 
-def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, picture: bytes | None = None) -> Path:
-    """Write the workbook, with the network's picture, a PNG file, on Overview.
+def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, picture: Picture | None = None) -> Path:
+    """Write the workbook, with the network's picture on Overview, drawn when all else has been found to fit.
 
     Raises NetworkError for what the layout does not take, OutputError for an unwritable file.
     """
@@ -41,7 +41,7 @@ def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, pictu
     with new_book(path, spec.title) as (book, formats):
         _write(book, formats, layout, progress)
         if picture:
-            insert_picture(book.get_worksheet_by_name(OVERVIEW), formats, layout.picture_place, picture)
+            insert_picture(book.get_worksheet_by_name(OVERVIEW), formats, layout.picture_place, picture())
     return path
 
 

@@ -19,6 +19,7 @@ from xlbackprop.sheet import styles
 from xlbackprop.sheet.places import NETWORK_FIRST_ROW
 
 Progress = Callable[[str], None]  # takes the phase, in words
+Picture = Callable[[], bytes]  # draws the network, as a PNG file
 _EPOCH = datetime.datetime(2024, 1, 1)  # any fixed time
 MOST_WIDE, MOST_HIGH = 820, 560  # of a picture, in the pixels of a sheet
 

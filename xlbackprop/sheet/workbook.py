@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xlbackprop.sheet import overview, pages, styles, tables
-from xlbackprop.sheet.book import Progress, insert_picture, new_book, write_network_file
+from xlbackprop.sheet.book import Picture, Progress, insert_picture, new_book, write_network_file
 from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
@@ -15,8 +15,8 @@ from xlbackprop.spec import Spec, dumps
 from xlbackprop.spec.names import RATE
 
 
-def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, picture: bytes | None = None) -> Path:
-    """Write the workbook, with the network's picture, a PNG file, on Overview.
+def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, picture: Picture | None = None) -> Path:
+    """Write the workbook, with the network's picture on Overview, drawn when all else has been found to fit.
 
     Raises OutputError where the file cannot be written; an earlier file then stays.
     """
@@ -24,7 +24,7 @@ def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, pictu
     with new_book(path, spec.title) as (book, formats):
         _write(book, formats, layout, progress)
         if picture:
-            insert_picture(book.get_worksheet_by_name(OVERVIEW), formats, layout.picture_place, picture)
+            insert_picture(book.get_worksheet_by_name(OVERVIEW), formats, layout.picture_place, picture())
     return path
 
 

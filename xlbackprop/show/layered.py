@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 24  # on the arrows between two layers; more of them hide the arrows
 WITH_LABELS = (1.3, 1.5, 1.8, 2.1, 2.4, 2.8)  # inches between layers that have labels
-CROSSING = 0.15  # inches of width that it is worth to have a label cross one arrow less
+CROSSING = 0.2  # inches of width that it is worth to have a label cross one arrow less
 BARE, CROWDED = 0.6, 1.6  # between columns whose arrows have none, because they are no weights, or too many
 LINE, PADDING = 0.19, 0.06  # inches
 ALONG = sorted((k / 40 for k in range(4, 37)), key=lambda t: (abs(t - 0.5), t))  # where a label may stand on its arrow

@@ -40,7 +40,7 @@ def test_run_says_so_in_five_lines(tmp_path: Path) -> None:
     assert "all 20,364 calculated cells agree with numpy" in " ".join(result.output.split())
     assert "falls at every step: η=0.1 to 0.00785" in " ".join(result.output.split())
     pictures = {f"era-s6-error-{rate}.png" for rate in (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)}
-    pictures |= {f"era-s6-{what}.{kind}" for what in ("network", "backward") for kind in ("png", "svg")}
+    pictures |= {f"era-s6-{what}.{kind}" for what in ("network", "network-backward") for kind in ("png", "svg")}
     assert {path.name for path in tmp_path.iterdir()} == {"era-s6.xlsx", "era-s6-error.png", *pictures}
 
 

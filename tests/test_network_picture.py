@@ -15,7 +15,7 @@ from xlbackprop.networks import load, template_names
 from xlbackprop.show import blocks, layered
 from xlbackprop.show.columns import columns, is_layered
 from xlbackprop.show.drawing import Drawing, folded, width_of
-from xlbackprop.show.network import pictures, plot, step_0
+from xlbackprop.show.network import BACKWARD, pictures, plot, step_0
 from xlbackprop.show.plots import png, svg
 from xlbackprop.spec import Spec, loads, override
 
@@ -88,7 +88,7 @@ def test_the_numbers_are_those_of_step_0() -> None:
 
 
 def test_fixed_biases_and_the_sample_are_told() -> None:
-    assert "b1 fixed" in _said(pictures(load("mazur"))["backward"])
+    assert "b1 fixed" in _said(pictures(load("mazur"))[BACKWARD])
     spec = load("half-moons")
     assert spec.order is not None
     assert f"Forward, step 0, sample {spec.order[0] + 1} of 40" in _said(pictures(spec)["network"])
@@ -135,7 +135,7 @@ def test_a_skip_connection_and_a_circuit() -> None:
     spec = load("residual")
     places = [block.skip for block in blocks.blocks(spec, step_0(spec), backward=False)]
     assert places == [None, None, None, 1, None, None]
-    gates = _said(pictures(load("cs231n-circuits"))["backward"])
+    gates = _said(pictures(load("cs231n-circuits"))[BACKWARD])
     assert "q = x + y    ∂E/∂q = -4" in gates
 
 
@@ -144,8 +144,8 @@ def test_same_network_same_bytes(tmp_path: Path) -> None:
     assert [path.name for path in first] == [
         "net-network.png",
         "net-network.svg",
-        "net-backward.png",
-        "net-backward.svg",
+        "net-network-backward.png",
+        "net-network-backward.svg",
     ]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 

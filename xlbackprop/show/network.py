@@ -13,7 +13,7 @@ from xlbackprop.spec import Spec, override
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORWARD, BACKWARD = "network", "backward"  # the ends of the files' names
+FORWARD, BACKWARD = "network", "network-backward"  # the ends of the files' names
 
 
 def plot(spec: Spec, folder: Path | str, stem: str) -> list[Path]:

@@ -212,7 +212,7 @@ def _observations(spec: Spec, report: Report) -> list[str]:
 # What a picture's name says behind the stem, where in the page it goes, and what it shows.
 _PICTURES = (
     ("network", "network", "The network with the weights that it starts from"),
-    ("network-backward", "network", "The way back: the delta of each unit, the gradient of each weight, at the first step"),
+    ("network-backward", "network", "The way back: the delta of each unit and the gradient of each weight"),
     ("error", "error", "The error by step at every learning rate, linear and logarithmic"),
     ("surface", "error", "The error over two of the weights, and the path of each rate"),
     ("steps", "error", "The first steps"),

@@ -13,12 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "xlbackprop"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LIBRARIES = {
+    "PIL",
     "click",
     "ironcalc",
     "matplotlib",
     "msgspec",
     "numpy",
     "openpyxl",
+    "pypdfium2",
     "python_calamine",
     "tomli",
     "xlsxwriter",
@@ -56,7 +58,7 @@ ALLOWED = {
     "reference": {"numpy"},
     "verification": {"numpy", "msgspec", "openpyxl"},
     "sheet": {"xlsxwriter"},
-    "show": {"matplotlib"},
+    "show": {"PIL", "matplotlib", "pypdfium2"},
     "network_file": {"tomli"},
     "spec": {"msgspec"},
 }

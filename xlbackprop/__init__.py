@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xlbackprop.kinds import plot as plot
     from xlbackprop.networks import load as load
     from xlbackprop.networks import templates as templates
+    from xlbackprop.show.screenshots import screenshot as screenshot
     from xlbackprop.spec import Spec as Spec
     from xlbackprop.verification import Report as Report
 
@@ -54,6 +55,7 @@ _HOMES = {
     "plot": "kinds",
     "run": "job",
     "save_weights": "bring.readback",
+    "screenshot": "show.screenshots",
     "templates": "networks",
     "trained_weights": "bring.readback",
     "verify": "checking",

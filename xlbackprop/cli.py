@@ -281,6 +281,30 @@ def _again() -> str:
 
 
 @main.command()
+@click.argument("workbook", type=click.Path(path_type=Path))
+@click.option("--sheet", "sheets", multiple=True, metavar="NAME", help="Draw this sheet. May be repeated.")
+@click.option(
+    "--range", "ranges", multiple=True, metavar="SHEET!A1:H20", help="Draw these cells, as they are. May be repeated."
+)
+@_FOLDER
+def screenshot(workbook: Path, sheets: tuple[str, ...], ranges: tuple[str, ...], folder: Path) -> None:
+    """Draw a workbook's sheets as PNG files, as LibreOffice shows them.
+
+    Without options the sheets that matter; long ones are cut and wide ones come in pieces.
+
+    \b
+    Example: xlbackprop screenshot output/era-s6.xlsx --sheet Forward --range "Overview!A1:M25"
+    """
+    from xlbackprop.show.screenshots import screenshots
+
+    with _Progress() as progress:
+        progress("drawing")
+        shots = screenshots(workbook, folder, sheets=sheets, ranges=ranges)
+    for shot in shots:
+        click.echo(f"{shot.path}: {shot.sheet} {shot.range}{shot.cut and f', {shot.cut}'}")
+
+
+@main.command()
 @click.argument("name", required=False)
 @click.option("--copy", "copy", type=click.Path(path_type=Path), help="Write the template there, to start your own.")
 def templates(name: str | None, copy: Path | None) -> None:

@@ -55,5 +55,8 @@ def engine(name: str = "embedded") -> Engine:
     if name == "libreoffice":
         from xlbackprop.engine.libreoffice import LibreOffice
 
-        return LibreOffice()
+        try:
+            return LibreOffice()
+        except EngineError as error:
+            raise EngineError(f"{error} or use --engine embedded") from None
     raise EngineError(f"engine {name!r}: is not known; choose one of {', '.join(ENGINES)}")

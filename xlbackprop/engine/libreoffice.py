@@ -80,7 +80,7 @@ class LibreOffice:
             _, complaint = process.communicate(timeout=self._time_limit)
         except subprocess.TimeoutExpired:
             raise EngineError(
-                f"LibreOffice did not answer in {self._time_limit:g} s and was stopped; try --engine embedded"
+                f"LibreOffice did not answer in {self._time_limit:g} s and was stopped; it may be too busy, try again"
             ) from None
         finally:
             _end_group(process)
@@ -120,10 +120,7 @@ def find() -> str:
     for candidate in (shutil.which("soffice"), shutil.which("libreoffice"), *_PLACES):
         if candidate and Path(candidate).exists():
             return candidate
-    raise EngineError(
-        "LibreOffice is not installed; install it (Debian, Ubuntu: apt-get install libreoffice-calc) "
-        "or use --engine embedded"
-    )
+    raise EngineError("LibreOffice is not installed; install it (Debian, Ubuntu: apt-get install libreoffice-calc)")
 
 
 def _read(path: Path) -> dict[str, list[list[Value]]]:

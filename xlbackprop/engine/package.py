@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
                 if _TYPES not in package.namelist():
                     raise WorkbookError(f"{path}: is a zip file without a workbook in it; give an .xlsx file")
                 yield package
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError):
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, zlib.error):
         raise WorkbookError(f"{path}: is truncated or damaged; copy or download it again") from None
     except (ElementTree.ParseError, KeyError, UnicodeDecodeError) as error:
         raise WorkbookError(
@@ -70,7 +71,7 @@ def blank_cells(sheet: bytes) -> set[str]:
 
 def workbook_part(package: zipfile.ZipFile) -> str:
     """The path of the workbook's own part."""
-    for target, kind in _relations(package, "").values():
+    for target, kind in relations_of(package, "").values():
         if kind.endswith("/officeDocument"):
             return target
     raise KeyError("no workbook part")
@@ -85,7 +86,7 @@ def sheet_names(path: Path) -> list[str]:
 def sheet_parts(package: zipfile.ZipFile) -> dict[str, str]:
     """For each worksheet's name the path of its part, in order."""
     book = workbook_part(package)
-    relations = _relations(package, book)
+    relations = relations_of(package, book)
     root = ElementTree.fromstring(package.read(book))
     sheets = [element for element in root.iter() if element.tag.endswith("}sheet")]
     return {sheet.attrib["name"]: relations[sheet.attrib[f"{{{_REL}}}id"]][0] for sheet in sheets}
@@ -97,7 +98,7 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
         book = workbook_part(package)
         relations = _relations_path(book)
         parts = {name: package.read(name).decode() for name in (book, relations, _TYPES)}
-        parts |= _relations_to_read(package)
+        parts |= relations_to_read(package)
         sheets = sheet_parts(package)
         for sheet in {sheet for sheet, _, _ in inputs or {}}:
             numbers = {(row, column): value for (name, row, column), value in (inputs or {}).items() if name == sheet}
@@ -152,8 +153,8 @@ def replace_parts(path: Path, parts: Mapping[str, str]) -> None:
             package.writestr(name, text)
 
 
-def _relations_to_read(package: zipfile.ZipFile) -> dict[str, str]:
-    """The lists of relations that a calculator must not have as they are.
+def relations_to_read(package: zipfile.ZipFile) -> dict[str, str]:
+    """The lists of relations that a calculator must not have as they are, mended.
 
     IronCalc looks for the parts that a sheet names beside the sheet, so names from the root
     (openpyxl's) are made relative. LibreOffice fetches linked pictures, so links out of the file
@@ -187,9 +188,12 @@ def _relations_path(part: str) -> str:
     return posixpath.join(folder, "_rels", f"{name}.rels")
 
 
-def _relations(package: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """For each relation of a part, by its id, the target's path and the kind."""
-    root = ElementTree.fromstring(package.read(_relations_path(part)))
+def relations_of(package: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """For each relation of a part, by its id, the target's path and the kind; none where the part has no list."""
+    path = _relations_path(part)
+    if path not in package.namelist():
+        return {}
+    root = ElementTree.fromstring(package.read(path))
     folder = posixpath.dirname(part)
     return {
         one.attrib["Id"]: (

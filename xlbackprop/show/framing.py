@@ -1,0 +1,84 @@
+"""What of a worksheet fits a picture that can be read: the first rows of a long one, a wide one in pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xlbackprop.engine.extent import Area, Extent
+
+# In pixels at 96 to the inch. A README shows about 1000 across, so that a text of 11 points is 10 pixels high or more.
+WIDEST, TALLEST = 1450.0, 1000.0
+LARGEST = 6000.0  # of what somebody asks for, in both directions
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The areas to show of one sheet, a picture each."""
+
+    areas: tuple[Area, ...]
+    repeated: int = 0  # first columns that stand before every area without them
+    cut: str = ""  # what was left out, in words
+
+
+def frame(extent: Extent, rows: int | None = None) -> Frame:
+    """The used range, cut after `rows` rows below the frozen ones, or after about a screen and a half."""
+    used = extent.used
+    if used is None:
+        return Frame(())
+    bottom = min(used.bottom, extent.frozen_rows + rows - 1) if rows else _bottom(extent, used)
+    shown = Area(used.top, used.left, bottom, used.right)
+    repeated = extent.frozen_columns
+    if repeated and extent.wide(0, repeated - 1) > WIDEST / 3:
+        repeated = 0
+    cut = "" if bottom == used.bottom else f"rows {bottom + 2} to {used.bottom + 1} are left out"
+    return Frame(tuple(_pieces(extent, shown, repeated)), repeated, cut)
+
+
+def _bottom(extent: Extent, used: Area) -> int:
+    """The last row to show: at a gap between sections where there is one, and never through a drawing."""
+    tall, row = 0.0, used.top
+    while row <= used.bottom and (tall := tall + extent.high(row, row)) <= TALLEST:
+        row += 1
+    if row > used.bottom:
+        return used.bottom
+    last = row - 1
+    for drawing in sorted(extent.drawings, key=lambda area: area.top):
+        if drawing.top <= last < drawing.bottom and extent.high(used.top, drawing.bottom) <= 2 * TALLEST:
+            last = drawing.bottom
+    if last >= row:
+        return min(last, used.bottom)
+    gaps = (gap for gap in range(last, used.top + (last - used.top) // 2, -1) if _is_gap(extent, used, gap))
+    return next(gaps, last + 1) - 1
+
+
+def _is_gap(extent: Extent, used: Area, row: int) -> bool:
+    return extent.empty(Area(row, used.left, row, used.right))
+
+
+def _pieces(extent: Extent, shown: Area, repeated: int) -> list[Area]:
+    """The area in pieces of columns, about equally wide, none of which ends within a drawing."""
+    wide = extent.wide(shown.left, shown.right)
+    count = -int(-wide // WIDEST)
+    drawings = [drawing for drawing in extent.drawings if drawing.meets(shown)]
+    edges = [
+        column
+        for column in range(max(shown.left, repeated) + 1, shown.right + 1)
+        if not any(drawing.left < column <= drawing.right for drawing in drawings)
+    ]
+    starts = [shown.left]
+    for k in range(1, count):
+        later = [column for column in edges if column > starts[-1]]
+        if later:
+            starts.append(min(later, key=lambda column: abs(extent.wide(shown.left, column - 1) - wide * k / count)))
+    pieces = [
+        Area(shown.top, left, shown.bottom, right - 1) for left, right in zip(starts, [*starts[1:], shown.right + 1])
+    ]
+    return [_without_blank_top(extent, piece) for piece in pieces if not extent.empty(piece)]
+
+
+def _without_blank_top(extent: Extent, piece: Area) -> Area:
+    """A sheet's title stands above the first piece alone."""
+    top = piece.top
+    while extent.empty(Area(top, piece.left, top, piece.right)):
+        top += 1
+    return Area(top, piece.left, piece.bottom, piece.right)

@@ -110,6 +110,8 @@ def _book(xml: str, wanted: Sequence[tuple[Sheet, Printed]]) -> str:
         return tag if next(index) in shown else f'{tag.removesuffix(end)} state="hidden"{end}'
 
     xml = _PRINT_NAMES.sub("", _SHEET.sub(state, xml))
+    # LibreOffice trusts the row heights of a file that names Excel as its writer, and fits them to their texts else.
+    xml = re.sub(r"<(?:\w+:)?fileVersion\b[^>]*/>", "", xml)
     # A hidden sheet that is the active one would be shown after all.
     xml = re.sub(r'\s(?:activeTab|firstSheet)="[^"]*"', "", xml)
     xml = re.sub(r"<((?:\w+:)?workbookView)\b", rf'<\1 activeTab="{min(shown)}"', xml)
@@ -158,22 +160,25 @@ def _worksheet(xml: bytes) -> bytes:
 
 
 def _children(xml: bytes) -> list[tuple[str, int, int]]:
-    """For each child of the root its name without a prefix, and where it begins and ends."""
+    """For each child of the root its name without a prefix, where it begins, and where the next one does."""
     parser = expat.ParserCreate()
-    found: list[tuple[str, int, int]] = []
-    open_: list[tuple[str, int]] = []
+    depth = 0
+    found: list[tuple[str, int]] = []
 
     def start(name: str, _: object) -> None:
-        open_.append((name.rpartition(":")[2], parser.CurrentByteIndex))
+        nonlocal depth
+        if depth == 1:
+            found.append((name.rpartition(":")[2], parser.CurrentByteIndex))
+        depth += 1
 
     def end(_: str) -> None:
-        name, begin = open_.pop()
-        if len(open_) == 1:
-            found.append((name, begin, xml.index(b">", parser.CurrentByteIndex) + 1))
+        nonlocal depth
+        depth -= 1
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     try:
         parser.Parse(xml, True)
     except expat.ExpatError as error:
         raise ElementTree.ParseError(str(error)) from None
-    return found
+    ends = [*(begin for _, begin in found[1:]), xml.rindex(b"</")]
+    return [(name, begin, next_) for (name, begin), next_ in zip(found, ends)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xlbackprop.engine.extent import Area, Extent
+from xlbackprop.sheet.address import column_name
 
-# In pixels at 96 to the inch. A README shows about 1000 across, so that a text of 11 points is 10 pixels high or more.
-WIDEST, TALLEST = 1450.0, 1000.0
+# In pixels at 96 to the inch. A README shows about 1000 across: a text of 11 points is then about 10 pixels high.
+WIDEST, TALLEST = 1550.0, 1000.0
+MOST_PIECES = 4
 LARGEST = 6000.0  # of what somebody asks for, in both directions
 
 
@@ -30,25 +32,28 @@ def frame(extent: Extent, rows: int | None = None) -> Frame:
     repeated = extent.frozen_columns
     if repeated and extent.wide(0, repeated - 1) > WIDEST / 3:
         repeated = 0
-    cut = "" if bottom == used.bottom else f"rows {bottom + 2} to {used.bottom + 1} are left out"
-    return Frame(tuple(_pieces(extent, shown, repeated)), repeated, cut)
+    left_out = [] if bottom == used.bottom else [f"rows {bottom + 2} to {used.bottom + 1}"]
+    pieces = _pieces(extent, shown, repeated)
+    if len(pieces) > MOST_PIECES:
+        pieces = pieces[:MOST_PIECES]
+        left_out.append(f"columns {column_name(pieces[-1].right + 1)} to {column_name(used.right)}")
+    return Frame(tuple(pieces), repeated, f"{' and '.join(left_out)} are left out" if left_out else "")
 
 
 def _bottom(extent: Extent, used: Area) -> int:
-    """The last row to show: at a gap between sections where there is one, and never through a drawing."""
-    tall, row = 0.0, used.top
-    while row <= used.bottom and (tall := tall + extent.high(row, row)) <= TALLEST:
-        row += 1
-    if row > used.bottom:
-        return used.bottom
-    last = row - 1
-    for drawing in sorted(extent.drawings, key=lambda area: area.top):
-        if drawing.top <= last < drawing.bottom and extent.high(used.top, drawing.bottom) <= 2 * TALLEST:
-            last = drawing.bottom
-    if last >= row:
-        return min(last, used.bottom)
-    gaps = (gap for gap in range(last, used.top + (last - used.top) // 2, -1) if _is_gap(extent, used, gap))
-    return next(gaps, last + 1) - 1
+    """The last row to show: where the drawings end, or a section does, and never within a drawing."""
+    tall, last = 0.0, used.top - 1
+    while last < used.bottom and (tall := tall + extent.high(last + 1, last + 1)) <= TALLEST:
+        last += 1
+    if last == used.bottom:
+        return last
+    ends = [area.bottom for area in extent.drawings if area.top <= last]
+    if ends and max(ends) > last:
+        return max(ends) if extent.high(used.top, max(ends)) <= 2 * TALLEST else last
+    half = used.top + (last - used.top) // 2
+    if ends and max(ends) > half:
+        return max(ends)
+    return next((row - 1 for row in range(last + 1, half, -1) if _is_gap(extent, used, row)), last)
 
 
 def _is_gap(extent: Extent, used: Area, row: int) -> bool:

@@ -32,7 +32,6 @@ _PIXELS = 2000  # across, of the widest picture
 _SHARP = 2 * 96 / 72  # pixels for a point of the page: twice what a screen shows
 _COARSE = 0.5  # the same, to find where on its large page something is drawn
 _MARGIN = 4  # points
-_COLOURS = 128  # in a picture, which is a third as large as with all of them and looks the same
 _TABLE_ROWS = 12  # of the training table
 
 
@@ -233,5 +232,20 @@ def _cropped(page: PdfPage) -> Image:
     left, top, right, bottom = (edge / _COARSE for edge in box)
     scale = min(_SHARP, _PIXELS / (right - left + 2 * _MARGIN))
     edges = (left, height - bottom, width - right, top)  # what to crop off on each side
-    image: Image.Image = page.render(scale=scale, crop=tuple(max(0, edge - _MARGIN) for edge in edges)).to_pil()
-    return image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image: Image.Image = (
+        page.render(scale=scale, crop=tuple(max(0, edge - _MARGIN) for edge in edges)).to_pil().convert("RGB")
+    )
+    return _with_few_colours(image)
+
+
+def _with_few_colours(image: Image) -> Image:
+    """The picture in its 256 most frequent colours: it looks the same and takes a third of the space.
+
+    Pillow's own choice of colours is a mean of neighbours, and mixes the pale fills of a sheet.
+    """
+    from PIL import Image
+
+    counted = sorted(image.getcolors(image.width * image.height), reverse=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in counted[:256] for part in colour])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)

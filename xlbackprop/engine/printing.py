@@ -110,8 +110,6 @@ def _book(xml: str, wanted: Sequence[tuple[Sheet, Printed]]) -> str:
         return tag if next(index) in shown else f'{tag.removesuffix(end)} state="hidden"{end}'
 
     xml = _PRINT_NAMES.sub("", _SHEET.sub(state, xml))
-    # LibreOffice trusts the row heights of a file that names Excel as its writer, and fits them to their texts else.
-    xml = re.sub(r"<(?:\w+:)?fileVersion\b[^>]*/>", "", xml)
     # A hidden sheet that is the active one would be shown after all.
     xml = re.sub(r'\s(?:activeTab|firstSheet)="[^"]*"', "", xml)
     xml = re.sub(r"<((?:\w+:)?workbookView)\b", rf'<\1 activeTab="{min(shown)}"', xml)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlbackprop import files
 from xlbackprop.audit.book import as_xlsx
@@ -224,7 +224,7 @@ def _pages(pdf: Path) -> list[Image]:
 
 
 def _cropped(page: PdfPage) -> Image:
-    from PIL import Image, ImageChops
+    from PIL import ImageChops
 
     coarse = page.render(scale=_COARSE, grayscale=True).to_pil()
     box = ImageChops.invert(coarse).getbbox() or (0, 0, 1, 1)
@@ -241,11 +241,20 @@ def _cropped(page: PdfPage) -> Image:
 def _with_few_colours(image: Image) -> Image:
     """The picture in its 256 most frequent colours: it looks the same and takes a third of the space.
 
-    Pillow's own choice of colours is a mean of neighbours, and mixes the pale fills of a sheet.
+    Pillow's own choice of colours is a mean of neighbours, and would mix the pale fills of a sheet.
     """
     from PIL import Image
 
-    counted = sorted(image.getcolors(image.width * image.height), reverse=True)
+    counted: Any = image.getcolors(image.width * image.height)
+    chosen: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for _, colour in sorted(counted, reverse=True):
+        chosen.setdefault(tuple(part // 4 * 4 for part in colour), colour)
+    coarse, exact = (
+        [part for colour in list(colours)[:256] for part in colour] for colours in (chosen, chosen.values())
+    )
+    # Pillow drops the last two bits of a colour before it looks for the nearest one.
     palette = Image.new("P", (1, 1))
-    palette.putpalette([part for _, colour in counted[:256] for part in colour])
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    palette.putpalette(coarse)
+    image = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    image.putpalette(exact)
+    return image

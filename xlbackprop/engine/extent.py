@@ -87,8 +87,8 @@ class Extent:
         if any(area.meets(drawing) for drawing in self.drawings):
             return False
         return not any(
-            area.top <= row <= area.bottom and columns[0] <= area.right and self.reach[row] >= area.left
-            for row, columns in self.cells.items()
+            row in self.cells and self.cells[row][0] <= area.right and area.left <= self.reach[row]
+            for row in range(area.top, area.bottom + 1)
         )
 
     def wide(self, left: int, right: int) -> float:
@@ -258,7 +258,7 @@ def _anchored(grid: Extent, anchor: Element) -> Area:
     start, end = _child(anchor, "from"), _child(anchor, "to")
     top, left = _corner(start) if start is not None else (0, 0)
     if end is not None:
-        bottom, right = _corner(end, last=True)
+        bottom, right = _corner(end)
         return Area(top, left, max(top, bottom), max(left, right))
     place, size = _child(anchor, "pos"), _child(anchor, "ext")
     x, y = _pixels(place, "x") + _pixels(size, "cx"), _pixels(place, "y") + _pixels(size, "cy")
@@ -270,10 +270,10 @@ def _anchored(grid: Extent, anchor: Element) -> Area:
     return Area(top, left, bottom, right)
 
 
-def _corner(node: Element, *, last: bool = False) -> tuple[int, int]:
-    """The cell that a corner stands in; one that ends just where a cell begins does not reach into it."""
-    row, column, down, along = (int(_text(node, key)) for key in ("row", "col", "rowOff", "colOff"))
-    return row - (last and down == 0), column - (last and along == 0)
+def _corner(node: Element) -> tuple[int, int]:
+    """The cell that a corner stands in, or at whose edge: a drawing's border is seen then."""
+    row, column = (int(_text(node, key)) for key in ("row", "col"))
+    return row, column
 
 
 def _pixels(node: Element | None, key: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xlbackprop.engine.extent import Area, Extent
 from xlbackprop.sheet.address import column_name
@@ -50,14 +50,14 @@ def _bottom(extent: Extent, used: Area) -> int:
     ends = [area.bottom for area in extent.drawings if area.top <= last]
     if ends and max(ends) > last:
         return max(ends) if extent.high(used.top, max(ends)) <= 2 * TALLEST else last
-    half = used.top + (last - used.top) // 2
-    if ends and max(ends) > half:
+    near = used.top + (last - used.top) * 2 // 3
+    if ends and max(ends) >= near:
         return max(ends)
-    return next((row - 1 for row in range(last + 1, half, -1) if _is_gap(extent, used, row)), last)
+    return next((row - 1 for row in range(last + 1, near, -1) if _is_gap(extent, used, row)), last)
 
 
-def _is_gap(extent: Extent, used: Area, row: int) -> bool:
-    return extent.empty(Area(row, used.left, row, used.right))
+def _is_gap(extent: Extent, area: Area, row: int) -> bool:
+    return extent.empty(replace(area, top=row, bottom=row))
 
 
 def _pieces(extent: Extent, shown: Area, repeated: int) -> list[Area]:
@@ -78,12 +78,10 @@ def _pieces(extent: Extent, shown: Area, repeated: int) -> list[Area]:
     pieces = [
         Area(shown.top, left, shown.bottom, right - 1) for left, right in zip(starts, [*starts[1:], shown.right + 1])
     ]
-    return [_without_blank_top(extent, piece) for piece in pieces if not extent.empty(piece)]
+    return [_without_blank_rows(extent, piece) for piece in pieces if not extent.empty(piece)]
 
 
-def _without_blank_top(extent: Extent, piece: Area) -> Area:
-    """A sheet's title stands above the first piece alone."""
-    top = piece.top
-    while extent.empty(Area(top, piece.left, top, piece.right)):
-        top += 1
-    return Area(top, piece.left, piece.bottom, piece.right)
+def _without_blank_rows(extent: Extent, piece: Area) -> Area:
+    """Without those above and below: a sheet's title stands above the first piece alone."""
+    filled = [row for row in range(piece.top, piece.bottom + 1) if not _is_gap(extent, piece, row)]
+    return replace(piece, top=filled[0], bottom=filled[-1])

@@ -232,10 +232,8 @@ def _cropped(page: PdfPage) -> Image:
     left, top, right, bottom = (edge / _COARSE for edge in box)
     scale = min(_SHARP, _PIXELS / (right - left + 2 * _MARGIN))
     edges = (left, height - bottom, width - right, top)  # what to crop off on each side
-    image: Image.Image = (
-        page.render(scale=scale, crop=tuple(max(0, edge - _MARGIN) for edge in edges)).to_pil().convert("RGB")
-    )
-    return _with_few_colours(image)
+    page = page.render(scale=scale, crop=tuple(max(0, edge - _MARGIN) for edge in edges))
+    return _with_few_colours(page.to_pil().convert("RGB"))
 
 
 def _with_few_colours(image: Image) -> Image:

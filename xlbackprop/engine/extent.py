@@ -232,8 +232,10 @@ class _Reading:
 def _shows(cell: Element) -> bool:
     """Whether something is seen in a cell: a value, or a formula that no program has calculated yet."""
     value = _child(cell, "v")
-    if value is not None:
-        return bool(value.text)
+    if value is not None and value.text:
+        return True
+    if cell.get("t") == "str":  # a formula that gives an empty text
+        return False
     return _child(cell, "f") is not None or _child(cell, "is") is not None
 
 

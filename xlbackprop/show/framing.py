@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from xlbackprop.engine.extent import Area, Extent
@@ -9,6 +10,7 @@ from xlbackprop.sheet.address import column_name
 
 # In pixels at 96 to the inch. A README shows about 1000 across: a text of 11 points is then about 10 pixels high.
 WIDEST, TALLEST = 1550.0, 1000.0
+PIECE = 1150.0  # wide, of a sheet that is wider than that
 MOST_PIECES = 4
 LARGEST = 6000.0  # of what somebody asks for, in both directions
 
@@ -63,7 +65,7 @@ def _is_gap(extent: Extent, area: Area, row: int) -> bool:
 def _pieces(extent: Extent, shown: Area, repeated: int) -> list[Area]:
     """The area in pieces of columns, about equally wide, none of which ends within a drawing."""
     wide = extent.wide(shown.left, shown.right)
-    count = -int(-wide // WIDEST)
+    count = 1 if wide <= WIDEST else math.ceil(wide / PIECE)
     drawings = [drawing for drawing in extent.drawings if drawing.meets(shown)]
     edges = [
         column

@@ -361,14 +361,14 @@ def test_charts_pictures_and_awkward_names(tmp_path: Path) -> None:
     assert has(first, (0xCC, 0, 0xCC))
     for shot in shots[1:]:
         assert has(picture(shot), (0xCC, 0, 0)) and has(picture(shot), (0, 0, 0xCC))
-    # What is asked for is drawn although it is hidden, and a range twice in one workbook in its order.
-    asked = screenshots(path, tmp_path, sheets=["Secret"], ranges=["'it''s & <η>'!F3:K10", "η!E4:F4", "η!B4"])
-    assert [shot.range for shot in asked] == ["A1:A1", "F3:K10", "E4:F4", "B4:B4"]
-    assert has(picture(asked[0]), (0, 0xCC, 0)) and has(picture(asked[1]), (0xCC, 0, 0xCC))
-    assert not has(picture(asked[2]), (0xCC, 0, 0)) and picture(asked[2]).width > picture(asked[3]).width
+    # What is asked for is drawn although it is hidden, in the order that is asked for, and always the same.
+    asked = screenshots(path, tmp_path, sheets=["Secret"], ranges=["η!E4:F4", "'it''s & <η>'!F3:K10", "η!B4"])
+    assert [shot.range for shot in asked] == ["A1:A1", "E4:F4", "F3:K10", "B4:B4"]
+    assert has(picture(asked[0]), (0, 0xCC, 0)) and has(picture(asked[2]), (0xCC, 0, 0xCC))
+    assert not has(picture(asked[1]), (0xCC, 0, 0)) and picture(asked[1]).width > picture(asked[3]).width
     assert len({shot.path for shot in asked}) == 4
-    again = [shot.path.read_bytes() for shot in asked]
-    assert [s.path.read_bytes() for s in screenshots(path, tmp_path, ranges=["η!E4:F4"])] == again[2:3]
+    before = asked[1].path.read_bytes()
+    assert screenshots(path, tmp_path, ranges=["η!E4:F4"])[0].path.read_bytes() == before
 
 
 @pytest.mark.libreoffice

@@ -189,7 +189,10 @@ def test_usage_errors(arguments: tuple[str, ...], fact: str) -> None:
     assert fact in complaint(*arguments)
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.libreoffice] * (name == "screenshot")) for name in sorted(main.commands)],
+)
 def test_the_example_in_the_help_works(name: str, tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     help_text = invoke(name, "--help").output
     (example,) = re.findall(r"Example: xlbackprop (.+)", help_text)

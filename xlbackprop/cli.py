@@ -284,8 +284,9 @@ def _again() -> str:
 @click.argument("workbook", type=click.Path(path_type=Path))
 @click.option("--sheet", "sheets", multiple=True, metavar="NAME", help="Draw this sheet. May be repeated.")
 @click.option(
-    "--range", "ranges", multiple=True, metavar="SHEET!A1:H20", help="Draw these cells, as they are. May be repeated."
-)
+    "--range", "ranges", multiple=True, metavar="SHEET!CELLS",
+    help="Draw these cells as they are: 'Overview!A1:H20'. May be repeated.",
+)  # fmt: skip
 @_FOLDER
 def screenshot(workbook: Path, sheets: tuple[str, ...], ranges: tuple[str, ...], folder: Path) -> None:
     """Draw a workbook's sheets as PNG files, as LibreOffice shows them.
@@ -293,7 +294,7 @@ def screenshot(workbook: Path, sheets: tuple[str, ...], ranges: tuple[str, ...],
     Without options the sheets that matter; long ones are cut and wide ones come in pieces.
 
     \b
-    Example: xlbackprop screenshot output/era-s6.xlsx --sheet Forward --range "Overview!A1:M25"
+    Example: xlbackprop screenshot output/era-s6.xlsx --sheet Forward --sheet Backward
     """
     from xlbackprop.show.screenshots import screenshots
 

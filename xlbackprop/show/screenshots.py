@@ -133,18 +133,22 @@ def _planned(path: Path, workbook: Path, sheets: Sequence[str], ranges: Sequence
 
 
 def _by_itself(book: _Book) -> list[_Wanted]:
-    """Of a training workbook of ours one of each kind of sheet, of any other every sheet that people see."""
-    if not {OVERVIEW, *PAGES, COMPARE, NETWORK_FILE} <= set(book.sheets):
-        seen = [sheet for sheet in book.sheets.values() if sheet.visible and not sheet.is_chart]
-        return [one for sheet in seen if sheet.name != NETWORK_FILE for one in _of_sheet(sheet, book.extent(sheet))]
-    tables = [name for name in book.sheets if name.startswith(f"{RATE}=")]
-    table = tables[(len(tables) - 1) // 2]
+    """Of a workbook of ours one sheet of each kind, of any other every sheet that people see."""
+    names = [sheet.name for sheet in book.sheets.values() if sheet.visible and not sheet.is_chart]
+    if NETWORK_FILE not in names:
+        return [one for name in names for one in _of_sheet(book.sheets[name], book.extent(book.sheets[name]))]
+    tables = [name for name in names if name.startswith(f"{RATE}=")]
+    table = tables[(len(tables) - 1) // 2] if tables else None
+    told = {OVERVIEW, *PAGES, table, COMPARE}
+    by_rows = told <= set(names)  # not in matrices, nor a workbook of another kind
     wanted = []
-    for name in (OVERVIEW, *PAGES, table, COMPARE):
-        extent = book.extent(book.sheets[name])
-        if name == table:  # its chart is one of those that Compare shows
-            extent = replace(extent, drawings=())
-        wanted += _of_sheet(book.sheets[name], extent, rows=_TABLE_ROWS if name == table else None)
+    for name in names:
+        if name in told if by_rows else name == table or name not in (*tables, NETWORK_FILE):
+            extent = book.extent(book.sheets[name])
+            if by_rows and name == table:  # its chart is one of those that Compare shows
+                wanted += _of_sheet(book.sheets[name], replace(extent, drawings=()), _TABLE_ROWS)
+            else:
+                wanted += _of_sheet(book.sheets[name], extent)
     return wanted
 
 

@@ -77,7 +77,7 @@ def sheets_of(package: zipfile.ZipFile) -> list[Sheet]:
     root = ElementTree.fromstring(package.read(book))
     sheets = []
     for index, node in enumerate(node for node in root.iter() if node.tag.endswith("}sheet")):
-        part, kind = relations[next(value for key, value in node.items() if key.endswith("}id"))]
+        part, kind = relations[next((value for key, value in node.items() if key.endswith("}id")), "")]
         visible = node.get("state", "visible") == "visible"
         sheets.append(Sheet(node.attrib["name"], index, part, visible, not kind.endswith("/worksheet")))
     return sheets
@@ -152,9 +152,8 @@ def _worksheet(xml: bytes) -> bytes:
     edits = [(start, end, b"") for name, start, end in children if name in _DROPPED]
     for start, end, text in sorted([*edits, (place, place, setup)], reverse=True):
         shell = shell[:start] + text + shell[end:]
-    head = shell[: rows.start()]  # none of the edits is before the rows
-    head_without_fit = re.sub(rb'\sfitToPage="[^"]*"', b"", head)  # it would set the scale aside
-    return head_without_fit + rows[0] + shell[rows.start() :]
+    head, tail = shell[: rows.start()], shell[rows.start() :]  # none of the edits is before the rows
+    return re.sub(rb'\sfitToPage="[^"]*"', b"", head) + rows[0] + tail  # it would set the scale aside
 
 
 def _children(xml: bytes) -> list[tuple[str, int, int]]:

@@ -94,13 +94,7 @@ class _Book:
     texts: Texts
 
     def extent(self, sheet: Sheet) -> Extent:
-        """Raises WorkbookError for a sheet that cannot be read."""
-        try:
-            return read_extent(self.package, sheet.part, self.texts)
-        except ValueError as error:
-            raise WorkbookError(
-                f"{self.path}: sheet {sheet.name!r} cannot be read ({error}); save it again in a spreadsheet"
-            ) from None
+        return read_extent(self.package, sheet.part, self.texts)
 
     def sheet(self, name: str) -> Sheet:
         """Raises WorkbookError where there is no such sheet, or nothing like cells in it."""
@@ -114,19 +108,18 @@ class _Book:
 
 def _planned(path: Path, workbook: Path, sheets: Sequence[str], ranges: Sequence[str]) -> list[list[_Wanted]]:
     """The pictures to make, in rounds: in each a sheet repeats the same columns before all of its areas."""
-    with opened(path) as package:
-        book = _Book(workbook, package, {sheet.name: sheet for sheet in sheets_of(package)}, read_texts(package))
-        if not sheets and not ranges:
-            rounds = [_by_itself(book)]
-        else:
-            asked = [_of_sheet(book.sheet(name), book.extent(book.sheet(name))) for name in dict.fromkeys(sheets)]
-            for name, found in zip(dict.fromkeys(sheets), asked):
-                if not found:
-                    raise WorkbookError(f"{workbook}: sheet {name!r} is empty; name one with something in it")
-            rounds = [
-                [one for found in asked for one in found],
-                [_of_range(book, text) for text in dict.fromkeys(ranges)],
-            ]
+    try:
+        with opened(path) as package:
+            book = _Book(workbook, package, {sheet.name: sheet for sheet in sheets_of(package)}, read_texts(package))
+            if not sheets and not ranges:
+                rounds = [_by_itself(book)]
+            else:
+                named = [one for name in dict.fromkeys(sheets) for one in _of_named(book, name)]
+                rounds = [named, [_of_range(book, text) for text in dict.fromkeys(ranges)]]
+    except ValueError as error:
+        raise WorkbookError(
+            f"{workbook}: has a number that cannot be read ({error}); save it again in a spreadsheet"
+        ) from None
     if not any(rounds):
         raise WorkbookError(f"{workbook}: all its sheets are empty or hidden; name one with --sheet")
     return [wanted for wanted in rounds if wanted]
@@ -135,7 +128,7 @@ def _planned(path: Path, workbook: Path, sheets: Sequence[str], ranges: Sequence
 def _by_itself(book: _Book) -> list[_Wanted]:
     """Of a workbook of ours one sheet of each kind, of any other every sheet that people see."""
     names = [sheet.name for sheet in book.sheets.values() if sheet.visible and not sheet.is_chart]
-    if NETWORK_FILE not in names:
+    if NETWORK_FILE not in book.sheets:
         return [one for name in names for one in _of_sheet(book.sheets[name], book.extent(book.sheets[name]))]
     tables = [name for name in names if name.startswith(f"{RATE}=")]
     table = tables[(len(tables) - 1) // 2] if tables else None
@@ -167,6 +160,13 @@ def _of_sheet(sheet: Sheet, extent: Extent, rows: int | None = None) -> list[_Wa
     return wanted
 
 
+def _of_named(book: _Book, name: str) -> list[_Wanted]:
+    wanted = _of_sheet(book.sheet(name), book.extent(book.sheet(name)))
+    if not wanted:
+        raise WorkbookError(f"{book.path}: sheet {name!r} is empty; name one with something in it")
+    return wanted
+
+
 def _of_range(book: _Book, text: str) -> _Wanted:
     name, mark, cells = text.rpartition("!")
     if name.startswith("'") and name.endswith("'") and len(name) > 2:
@@ -193,7 +193,7 @@ def _file_name(sheet: Sheet) -> str:
 
 def _free(name: str, taken: set[str]) -> str:
     """The name, or with a number the first that no other picture has."""
-    names = (name if k == 1 else f"{name}-again-{k}" for k in count(1))
+    names = (name if k == 1 else f"{name}-{k}" for k in count(1))
     free = next(one for one in names if one not in taken)
     taken.add(free)
     return free

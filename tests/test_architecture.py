@@ -61,6 +61,7 @@ ALLOWED = {
     "show": {"PIL", "matplotlib", "pypdfium2"},
     "network_file": {"tomli"},
     "spec": {"msgspec"},
+    "terminal": {"click"},
 }
 OTHER_KINDS = {"architecture", "bring", "curves", "matrix"}
 FORBIDDEN = {

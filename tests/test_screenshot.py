@@ -357,6 +357,7 @@ def test_charts_pictures_and_awkward_names(tmp_path: Path) -> None:
     path = written(tmp_path / "a.xlsx", fill)
     shots = screenshots(path, tmp_path)
     assert [shot.path.name for shot in shots] == ["a-it-s-eta.png", *(f"a-eta-{piece}.png" for piece in (1, 2, 3, 4))]
+    assert [shot.says for shot in shots[:2]] == ["it's & <η>", "η, columns A to O"]
     first = picture(shots[0])
     assert has(first, (0xCC, 0, 0xCC))
     for shot in shots[1:]:

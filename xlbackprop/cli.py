@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 
 from xlbackprop import __version__
 from xlbackprop.errors import XlbackpropError
+from xlbackprop.terminal import Progress, line
 
 ENGINES = click.Choice(["embedded", "libreoffice"])
 STYLES = click.Choice(["class", "delta"])
@@ -115,22 +115,22 @@ def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: s
     from xlbackprop.networks import stem
 
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
-    with _Progress() as progress:
+    with Progress() as progress:
         summary = run_document(document, stem(network), folder, engine, progress)
     size = summary.workbook.stat().st_size / 1024
     report = summary.report
     sheets, formulas = len(sheet_names(summary.workbook)), f"{report.formulas:,}"
-    _line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas} formulas, {size:,.0f} KB")
-    _line("verified", report.ledger() if report.correct else "FAILED")
+    line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas} formulas, {size:,.0f} KB")
+    line("verified", report.ledger() if report.correct else "FAILED")
     names = [path.name for path in summary.pictures]
     shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"
     if names:
-        _line("pictures", f"{len(names)} in {folder}: {shown}")
+        line("pictures", f"{len(names)} in {folder}: {shown}")
     if summary.results:
-        _line("error", summary.results)
+        line("error", summary.results)
     seconds = summary.seconds
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
-    _line("time", f"{sum(seconds.values()):.1f} s ({phases})")
+    line("time", f"{sum(seconds.values()):.1f} s ({phases})")
     if not report.correct:
         click.echo(report.as_text())
         sys.exit(1)
@@ -149,7 +149,7 @@ def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, folder:
     from xlbackprop.networks import stem
 
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
-    with _Progress() as progress:
+    with Progress() as progress:
         progress("building")
         path = kinds.build(document, folder / f"{stem(network)}.xlsx", progress)
     click.echo(path)
@@ -193,7 +193,7 @@ def verify(
     paths = checking.workbooks(workbooks)
     verdicts: Counter[str] = Counter()
     objects: list[dict[str, Any]] = []
-    with _Progress() as progress:
+    with Progress() as progress:
         progress("verifying")
         for outcome in checking.verify_all(paths, options):
             verdicts[outcome.verdict] += 1
@@ -230,7 +230,7 @@ def plot(network: str, rates: Any, steps: Any, style: Any, layout: Any, details:
     from xlbackprop.networks import stem
 
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
-    with _Progress() as progress:
+    with Progress() as progress:
         progress("drawing")
         paths = kinds.plot(document, folder, stem(network), details=details)
     if not paths:
@@ -255,15 +255,15 @@ def readme(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine
     from xlbackprop.show import readme as page
 
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
-    with _Progress() as progress:
+    with Progress() as progress:
         made = page.readme(document, stem(network), folder, command=_again(), engine=engine, progress=progress)
     summary = made.summary
-    _line("page", f"{made.path}")
-    _line("workbook", f"{summary.workbook}")
-    _line("verified", summary.report.ledger() if summary.report.correct else "FAILED")
-    _line("pictures", f"{len(summary.pictures)} of the network, {len(made.screenshots)} of the sheets, in {folder}")
+    line("page", f"{made.path}")
+    line("workbook", f"{summary.workbook}")
+    line("verified", summary.report.ledger() if summary.report.correct else "FAILED")
+    line("pictures", f"{len(summary.pictures)} of the network, {len(made.screenshots)} of the sheets, in {folder}")
     if made.missing:
-        _line("missing", f"pictures of the sheets: {made.missing}")
+        line("missing", f"pictures of the sheets: {made.missing}")
     if not summary.report.correct:
         click.echo(summary.report.as_text())
         sys.exit(1)
@@ -298,7 +298,7 @@ def screenshot(workbook: Path, sheets: tuple[str, ...], ranges: tuple[str, ...],
     """
     from xlbackprop.show.screenshots import screenshots
 
-    with _Progress() as progress:
+    with Progress() as progress:
         progress("drawing")
         shots = screenshots(workbook, folder, sheets=sheets, ranges=ranges)
     for shot in shots:
@@ -383,29 +383,3 @@ def ops() -> None:
     from xlbackprop.graph.listing import ops as listing
 
     click.echo(listing())
-
-
-class _Progress:
-    """The phase in progress on the last line of a terminal; nothing in a pipe."""
-
-    def __enter__(self) -> _Progress:
-        self._on = sys.stderr.isatty()
-        return self
-
-    def __call__(self, phase: str) -> None:
-        if self._on:
-            click.echo(f"\r\033[K{phase} ...", err=True, nl=False)
-
-    def __exit__(self, *exc: object) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        if self._on:
-            click.echo("\r\033[K", err=True, nl=False)
-
-
-def _line(label: str, text: str) -> None:
-    """A labelled line of a run's first screen, folded at 80 columns."""
-    click.echo(
-        textwrap.fill(text, 80, initial_indent=f"{label:10}", subsequent_indent=" " * 10, break_on_hyphens=False)
-    )

@@ -37,10 +37,10 @@ _TABLE_ROWS = 12  # of the training table
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of cells, and what of its sheet was left out, in words."""
+    """A picture of cells. `says` is what it shows, in words, and `cut` what of its sheet is left out, if anything."""
 
     path: Path
-    title: str
+    says: str
     sheet: str
     range: str
     cut: str
@@ -53,7 +53,7 @@ class _Wanted:
     sheet: Sheet
     area: Area
     file: str
-    title: str
+    says: str
     repeated: int = 0
     cut: str = ""
 
@@ -77,7 +77,7 @@ def screenshots(
         picture = folder / f"{workbook.stem}-{file}.png"
         with files.replacing(picture) as temporary:
             image.save(temporary, optimize=True)
-        shots.append(Shot(picture, one.title, one.sheet.name, str(one.area), one.cut))
+        shots.append(Shot(picture, one.says, one.sheet.name, str(one.area), one.cut))
     return shots
 
 
@@ -152,11 +152,13 @@ def _of_sheet(sheet: Sheet, extent: Extent, rows: int | None = None) -> list[_Wa
     name = _file_name(sheet)
     wanted = []
     for k, area in enumerate(framed.areas, 1):
-        file, title = name, sheet.name
+        file, says = name, sheet.name
         if pieces > 1:
             file += f"-{k}"
-            title += f", columns {column_name(area.left)} to {column_name(area.right)}"
-        wanted.append(_Wanted(sheet, area, file, title, framed.repeated, framed.cut))
+            says += f", columns {column_name(area.left)} to {column_name(area.right)}"
+        if framed.cut:
+            says += f" ({framed.cut})"
+        wanted.append(_Wanted(sheet, area, file, says, framed.repeated, framed.cut))
     return wanted
 
 

@@ -1,0 +1,34 @@
+"""What the commands print while they work, and of what they made."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import click
+
+
+class Progress:
+    """The phase in progress on the last line of a terminal; nothing in a pipe."""
+
+    def __enter__(self) -> Progress:
+        self._on = sys.stderr.isatty()
+        return self
+
+    def __call__(self, phase: str) -> None:
+        if self._on:
+            click.echo(f"\r\033[K{phase} ...", err=True, nl=False)
+
+    def __exit__(self, *exc: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        if self._on:
+            click.echo("\r\033[K", err=True, nl=False)
+
+
+def line(label: str, text: str) -> None:
+    """A labelled line of a run's first screen, folded at 80 columns."""
+    click.echo(
+        textwrap.fill(text, 80, initial_indent=f"{label:10}", subsequent_indent=" " * 10, break_on_hyphens=False)
+    )

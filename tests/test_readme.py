@@ -20,7 +20,7 @@ from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.workbook import shown_values
 from xlbackprop.show import markdown, screenshots
 from xlbackprop.show.derivation import derivation
-from xlbackprop.show.readme import MARKER, chosen_steps, readme
+from xlbackprop.show.readme import MARKER, chosen_steps, readme, readme_of
 from xlbackprop.spec import Spec, gradient_name, override
 
 SHOWN = ("era-s6", "mazur", "softmax-logistic", "tiny-cnn", "xor")
@@ -40,7 +40,9 @@ def without_libreoffice(monkeypatch: pytest.MonkeyPatch) -> None:
 def _page(name: str, folder: Path, **changes: object) -> str:
     spec = override(load(name), steps=min(12, load(name).updates))
     spec = msgspec.structs.replace(spec, **changes)
-    return readme(spec, name, folder, command=f"xlbackprop readme {name}").path.read_text(encoding="utf-8")
+    return readme_of(spec, name, folder, f"xlbackprop readme {name}", "embedded", print).path.read_text(
+        encoding="utf-8"
+    )
 
 
 def _targets(page: str) -> list[str]:
@@ -201,6 +203,6 @@ def test_a_network_of_ones_own_with_an_odd_file_name(tmp_path: Path) -> None:
 def test_a_diverging_rate_has_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screenshots, "screenshots", _none)
     spec: Spec = override(load("graddesc"), rates=(0.0001, 0.01), steps=300)
-    page = readme(spec, "x", tmp_path, command="x").path.read_text(encoding="utf-8")
+    page = readme(spec, folder=tmp_path).path.read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith("| 0.01 |"))
     assert "no number" in row

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xlbackprop.kinds import plot as plot
     from xlbackprop.networks import load as load
     from xlbackprop.networks import templates as templates
+    from xlbackprop.show.readme import readme as readme
     from xlbackprop.show.screenshots import screenshot as screenshot
     from xlbackprop.spec import Spec as Spec
     from xlbackprop.verification import Report as Report
@@ -53,6 +54,7 @@ _HOMES = {
     "load": "networks",
     "ops": "graph.listing",
     "plot": "kinds",
+    "readme": "show.readme",
     "run": "job",
     "save_weights": "bring.readback",
     "screenshot": "show.screenshots",

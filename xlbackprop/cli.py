@@ -256,7 +256,7 @@ def readme(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine
 
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
     with Progress() as progress:
-        made = page.readme(document, stem(network), folder, command=_again(), engine=engine, progress=progress)
+        made = page.readme_of(document, stem(network), folder, _again(), engine, progress)
     summary = made.summary
     line("page", f"{made.path}")
     line("workbook", f"{summary.workbook}")

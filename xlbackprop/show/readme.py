@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlbackprop import files
+from xlbackprop import files, networks
 from xlbackprop.errors import EngineError, NetworkError, OutputError
 from xlbackprop.job import Summary, run_document
-from xlbackprop.networks import templates_in
 from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.workbook import shown_values
 from xlbackprop.show import markdown
@@ -46,19 +46,29 @@ class Picture:
 
 
 def readme(
-    document: Document,
-    stem: str,
-    folder: Path,
+    network: str | Path | Document = networks.DEFAULT,
     *,
-    command: str,
+    folder: Path | str = "output",
     engine: str = "embedded",
     progress: Callable[[str], None] = lambda phase: None,
 ) -> Page:
     """Build, verify and draw a network into `folder`, and write README.md about it.
 
-    A README.md that somebody else wrote is left alone: OutputError. Without LibreOffice there are no
-    pictures of the sheets, and `Page.missing` says so. Raises NetworkError for a file that trains nothing.
+    `network` is a template's name, a network file or what was read from one. A README.md that
+    somebody else wrote is left alone: OutputError. Without LibreOffice there are no pictures of the
+    sheets, and `Page.missing` says so. Raises NetworkError for a file that trains nothing, OutputError.
     """
+    if isinstance(network, (str, Path)):
+        stem, document = networks.stem(network), networks.load_any(network)
+        command = shlex.join(["xlbackprop", "readme", Path(network).name])
+        return readme_of(document, stem, Path(folder), command, engine, progress)
+    return readme_of(network, "network", Path(folder), "xlbackprop readme network.toml", engine, progress)
+
+
+def readme_of(
+    document: Document, stem: str, folder: Path, command: str, engine: str, progress: Callable[[str], None]
+) -> Page:
+    """`readme` for a network whose files are to be named `stem`; `command` makes the page again."""
     if not isinstance(document, Spec):
         raise NetworkError(f"{stem}: trains nothing, so there is no derivation to write; use run")
     path = folder / NAME
@@ -92,7 +102,7 @@ def _refuse_another(path: Path) -> None:
 def _rendered(context: dict[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    source = templates_in("readme").joinpath("page.md.j2").read_text(encoding="utf-8")
+    source = networks.templates_in("readme").joinpath("page.md.j2").read_text(encoding="utf-8")
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from xlbackprop.errors import OutputError as OutputError
     from xlbackprop.errors import WorkbookError as WorkbookError
     from xlbackprop.errors import XlbackpropError as XlbackpropError
+    from xlbackprop.explanation import Explanation as Explanation
+    from xlbackprop.explanation import explain as explain
     from xlbackprop.graph.listing import ops as ops
     from xlbackprop.job import Summary as Summary
     from xlbackprop.job import run as run
@@ -42,6 +44,7 @@ __version__ = "0.3.0"
 _HOMES = {
     "Audit": "audit.report",
     "EngineError": "errors",
+    "Explanation": "explanation",
     "NetworkError": "errors",
     "OutputError": "errors",
     "Report": "verification",
@@ -50,6 +53,7 @@ _HOMES = {
     "WorkbookError": "errors",
     "XlbackpropError": "errors",
     "build": "kinds",
+    "explain": "explanation",
     "from_torch": "bring.torch_models",
     "load": "networks",
     "ops": "graph.listing",

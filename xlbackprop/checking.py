@@ -58,7 +58,7 @@ def verify(
         from xlbackprop.verification import verify as verify_ours
 
         return verify_ours(path, engine=engine, network=network, progress=progress)
-    if _is_ours(path):
+    if is_ours(path):
         from xlbackprop import kinds
 
         return kinds.verify(path, engine=engine, progress=progress)
@@ -69,7 +69,8 @@ def verify(
     return audit(path, engine_named(engine), mapping=mapping, bounds=Bounds(megabytes), progress=progress)
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Whether `build` wrote the workbook. Raises WorkbookError for a file that cannot be read."""
     from xlbackprop.engine.package import opened, sheet_parts
     from xlbackprop.sheet.layout import NETWORK_FILE
 

@@ -217,6 +217,28 @@ def verify(
 
 
 @main.command()
+@click.argument("cell")
+@click.argument("workbook", type=click.Path(path_type=Path))
+@click.option("--step", type=int, help="Of a quantity, the step; 0 if left out.")
+@click.option("--rate", type=float, help="Of a quantity, the learning rate; the first if left out.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
+@_ENGINE
+def explain(cell: str, workbook: Path, step: int | None, rate: float | None, as_json: bool, engine: str) -> None:
+    """Say what a number of a workbook is, ours or anybody's, and the chain of derivatives that leads to it.
+
+    CELL is an address, with its sheet or without ("'η=0.5'!AC8", AC8), or a quantity (w5, a_h1, dE/dw5,
+    delta_o1, E_total). What may be both is the quantity; $E$1 is always the cell.
+
+    \b
+    Example: xlbackprop explain dE/dw5 output/era-s6.xlsx --step 2 --rate 0.5
+    """
+    from xlbackprop.explanation import explain as explained
+
+    found = explained(cell, workbook, step=step, rate=rate, engine=engine)
+    click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if as_json else found.as_text())
+
+
+@main.command()
 @_network
 @click.option("--details", is_flag=True, help="Weights and gradients by step as well.")
 @_FOLDER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from xlbackprop.audit.binding import Binder
@@ -16,10 +17,29 @@ from xlbackprop.audit.references import Formulas
 from xlbackprop.audit.report import Audit, Warning
 from xlbackprop.audit.table_audit import TableAudit
 from xlbackprop.audit.tables import find_tables
-from xlbackprop.audit.values import recalculated
+from xlbackprop.audit.values import Values, recalculated
 from xlbackprop.audit.warn import book_warnings
 from xlbackprop.engine import Engine
 from xlbackprop.errors import WorkbookError
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A workbook's tables, each audited; `unread` says of others what they lack."""
+
+    values: Values
+    tables: list[TableAudit]
+    unread: list[str]
+    complaint: str  # why nothing could be recalculated
+
+    @property
+    def lacking(self) -> str:
+        """What to say of a workbook without a table."""
+        reason = f"; {self.unread[0]}" if self.unread else ""
+        return (
+            f"has no training table that can be read{reason}; say where things stand, as in "
+            '--map "w1=E" --map "a_o1=R"'
+        )
 
 
 def audit(
@@ -35,12 +55,42 @@ def audit(
     `mapping` says of quantities in which column, or cell, they stand, where the labels do not.
     Raises WorkbookError for a file that cannot be read or has no table that can be understood.
     """
+    audited = audit_tables(path, engine, mapping=mapping, bounds=bounds, progress=progress)
+    audits, values = audited.tables, audited.values
+    if not audits:
+        raise WorkbookError(f"{path}: {audited.lacking}")
+    result = Audit(str(path), engine.name)
+    for one in audits:
+        result.tables.append(one.report)
+        result.mistakes += one.mistakes
+        result.warnings += one.warnings
+    result.warnings += _of_texts(audits)
+    result.warnings += chart_warnings(values.book, [one.table for one in audits])
+    result.warnings += [*rate_warnings(audits, path), *book_warnings(values)]
+    result.warnings += [
+        Warning(one.partition("!")[0], "", "unread-table", one.partition(": ")[2]) for one in audited.unread
+    ]
+    if audited.complaint:
+        result.warnings.append(
+            Warning("", "", "not-recalculated", audited.complaint + "; the values shown are those the file carries")
+        )
+    return result
+
+
+def audit_tables(
+    path: Path,
+    engine: Engine,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    bounds: Bounds = BOUNDS,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Audited:
+    """The tables alone, none where there is none. Raises WorkbookError for a file that cannot be read."""
     with as_xlsx(path, bounds) as xlsx:
         progress("reading")
         book = read(xlsx, bounds)
         progress("recalculating")
         values, complaint = recalculated(xlsx, book, engine)
-    result = Audit(str(path), engine.name)
     formulas, known = Formulas(book), dict[object, Named]()
     progress("comparing")
     missing: list[str] = []
@@ -53,24 +103,7 @@ def audit(
                 continue
             auditing.run()
             audits.append(auditing)
-            result.tables.append(auditing.report)
-            result.mistakes += auditing.mistakes
-            result.warnings += auditing.warnings
-    if not result.tables:
-        reason = f"; {missing[0]}" if missing else ""
-        raise WorkbookError(
-            f"{path}: has no training table that can be read{reason}; say where things stand, as in "
-            '--map "w1=E" --map "a_o1=R"'
-        )
-    result.warnings += _of_texts(audits)
-    result.warnings += chart_warnings(book, [one.table for one in audits])
-    result.warnings += [*rate_warnings(audits, path), *book_warnings(values)]
-    result.warnings += [Warning(one.partition("!")[0], "", "unread-table", one.partition(": ")[2]) for one in missing]
-    if complaint:
-        result.warnings.append(
-            Warning("", "", "not-recalculated", complaint + "; the values shown are those the file carries")
-        )
-    return result
+    return Audited(values, audits, missing, complaint)
 
 
 def _of_texts(audits: list[TableAudit]) -> list[Warning]:

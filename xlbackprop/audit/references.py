@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from xlbackprop.audit.book import Book, ListObject
 from xlbackprop.audit.cells import Formula, Sheet
-from xlbackprop.audit.formula import Area, Field, FormulaError, Ref, Tree, parse
+from xlbackprop.audit.formula import Area, Field, FormulaError, Name, Ref, Tree, parse, to_text
 from xlbackprop.audit.formula import leaves as leaves_of
+from xlbackprop.sheet.address import column_name, in_sheet
 
 Place = tuple[int, int]
 
@@ -34,6 +35,15 @@ class Formulas:
         if isinstance(found, FormulaError):
             raise found
         return found
+
+    def written(self, formula: Formula, place: Place) -> str:
+        """The text, without its `=`, that stands at `place`; of a formula that cells share, as it would be typed there."""
+        if (formula.row, formula.column) == place:
+            return formula.text
+        try:
+            return to_text(self.tree(formula), lambda leaf: _text(leaf, formula, place))
+        except FormulaError:
+            return formula.text
 
     def is_reference(self, formula: Formula) -> bool:
         """Whether a formula is one reference and nothing else."""
@@ -118,6 +128,23 @@ def moved(ref: Ref, formula: Formula, place: Place) -> Place:
     row = ref.row if ref.row_fixed else ref.row + place[0] - formula.row
     column = ref.column if ref.column_fixed else ref.column + place[1] - formula.column
     return row, column
+
+
+def _text(leaf: Tree, formula: Formula, place: Place) -> str:
+    """A reference as it is typed at `place`."""
+    match leaf:
+        case Ref(sheet):
+            row, column = moved(leaf, formula, place)
+            across = "" if leaf.column < 0 else "$" * leaf.column_fixed + column_name(column)
+            down = "" if leaf.row < 0 else "$" * leaf.row_fixed + str(row + 1)
+            return across + down if sheet is None else in_sheet(sheet, across + down)
+        case Area(first, last):
+            return f"{_text(first, formula, place)}:{_text(last, formula, place)}"
+        case Field(table, column_of, this_row):
+            return f"{table}[{'@' * this_row}{column_of}]"
+        case Name(text):
+            return text
+    return str(leaf)
 
 
 def _folded(name: str) -> str:

@@ -36,7 +36,7 @@ class TableRows:
 
     def formula(self, cell: Cell, visit: int) -> str:
         """The formula of that row, without its `=`."""
-        expr = self._expr(cell, visit)
+        expr = self.expr(cell, visit)
         step = self.batches.step_of(visit)
         start = FIRST_ROW + self.batches.start(step)
         stop = FIRST_ROW + self.batches.stop(step)
@@ -56,7 +56,7 @@ class TableRows:
 
     def shape(self, cell: Cell, visit: int) -> Hashable:
         """What rows with the same formula, filled down, have in common."""
-        expr = self._expr(cell, visit)
+        expr = self.expr(cell, visit)
         if not self.batches.several:
             return expr is cell.first
         step = self.batches.step_of(visit)
@@ -64,7 +64,8 @@ class TableRows:
         before = self.batches.count(step) if cell.once and any(priors(expr)) else 0
         return expr is cell.first, expr is cell.within, around, before
 
-    def _expr(self, cell: Cell, visit: int) -> Expr:
+    def expr(self, cell: Cell, visit: int) -> Expr:
+        """What a calculated cell is made of in that row."""
         assert cell.expr is not None
         if cell.first is not None and (visit == 0 or (cell.once and self.batches.step_of(visit) == 0)):
             return cell.first

@@ -1,0 +1,86 @@
+"""The chain that leads to a number: what it is made of, each quantity once, from the result to where it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xlbackprop.engine import Value
+from xlbackprop.explanation.report import Link
+from xlbackprop.graph.expr import Block, Expr, Prev, Ref, refs
+from xlbackprop.graph.program import Cell, Program, Role
+from xlbackprop.sheet.plugged import rounded
+from xlbackprop.sheet.printers import in_symbols, worksheet
+from xlbackprop.sheet.values import page_values
+
+_MOST_LISTED = 6  # numbers of a batch that are written out
+
+BACKWARD = frozenset({Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT})
+KEPT = frozenset({Role.BATCH_GRADIENT, Role.STATE})
+UPDATES = frozenset({*KEPT, Role.WEIGHT, Role.BIAS, Role.UPDATED})
+_FORWARD = frozenset(
+    {Role.PART, Role.UNIT, Role.PRE_ACTIVATION, Role.ACTIVATION, Role.ERROR, Role.TOTAL_ERROR, Role.BATCH_ERROR,
+     Role.CHANGE}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The quantities of one step: what each is made of, its number, and its cell where it has one.
+
+    Expressions have `Ref` alone; what stands in a row above or in all rows of a batch has a name
+    of its own. The value of a batch's quantity is a list.
+    """
+
+    program: Program
+    values: Mapping[str, Value | list[float]]
+    cells: Mapping[str, str]
+
+    def value(self, name: str) -> Value:
+        found = self.values.get(name)
+        return None if isinstance(found, list) else found
+
+    def numbers(self, expr: Expr) -> str:
+        """The expression with a number of six digits for each quantity."""
+        return worksheet(expr, self._number).replace("*", "·")
+
+    def _number(self, ref: Ref | Prev | Block) -> str:
+        found = self.values.get(ref.name)
+        if isinstance(found, list) and self.program[ref.name].role is not Role.SOURCE:
+            texts = [rounded(one) for one in found]
+            cut = [*texts[:2], "...", texts[-1]] if len(texts) > _MOST_LISTED else texts
+            return ",".join(cut)
+        return rounded(found) if isinstance(found, (int, float)) else ref.name
+
+    def implied(self, expr: Expr) -> float:
+        """What the expression gives with the numbers that stand here; nan for an error."""
+        used = {name: self.values.get(name) for name in refs(expr)}
+        if any(value is None or isinstance(value, str) for value in used.values()):
+            return float("nan")
+        program = Program([*(Cell(name, Role.PART, None) for name in used), Cell("", Role.PART, expr)])
+        return page_values(program, used)[""]
+
+
+def chain(scene: Scene, name: str) -> tuple[Link, ...]:
+    """The links below a quantity, depth first.
+
+    Of a derivative the factors of the chain rule, back to the error; of what the forward pass
+    calculates all that it is made of, down to inputs and weights; of a weight what updated it.
+    """
+    program, links, seen = scene.program, list[Link](), set[str]()
+    role = program[name].role
+    followed = BACKWARD if role in BACKWARD else KEPT if role in UPDATES else _FORWARD
+
+    def link(one: Cell, depth: int) -> None:
+        seen.add(one.name)
+        goes_on = one.name == name or one.role in followed
+        expr = one.expr if goes_on or one.role in BACKWARD else None
+        symbols, numbers = (in_symbols(expr), scene.numbers(expr)) if expr is not None else ("", "")
+        links.append(Link(one.name, scene.cells.get(one.name, ""), symbols, numbers, scene.value(one.name), depth))
+        for used in dict.fromkeys(refs(expr)) if expr is not None and goes_on else ():
+            ends = program[used].role in BACKWARD or followed is not BACKWARD
+            if used not in seen and ends and not isinstance(scene.values.get(used), list):
+                link(program[used], depth + 1)
+
+    link(program[name], 0)
+    return tuple(links)

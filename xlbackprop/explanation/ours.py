@@ -1,0 +1,310 @@
+"""A cell, or a quantity, of a training workbook of ours: its layout says where each stands and what it is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from xlbackprop.audit.values import Values
+from xlbackprop.engine import Engine, Value
+from xlbackprop.errors import WorkbookError
+from xlbackprop.explanation.asked import Asked
+from xlbackprop.explanation.chain import Scene, chain
+from xlbackprop.explanation.plain import Place, explain_plain, formula_at, users_of
+from xlbackprop.explanation.report import Explanation, Link, full
+from xlbackprop.explanation.rows import Row
+from xlbackprop.graph import training
+from xlbackprop.graph.expr import Expr, refs
+from xlbackprop.graph.program import Program, Role
+from xlbackprop.sheet.address import cell_name, in_sheet
+from xlbackprop.sheet.layout import (
+    BATCH_FIRST, DRAWN, EPOCH_ERROR, OVERVIEW, RISES, Input, Kind, Layout, Run,
+)  # fmt: skip
+from xlbackprop.sheet.printers import in_symbols, worksheet
+from xlbackprop.sheet.words import words
+from xlbackprop.spec import names as naming
+from xlbackprop.spec.names import RATE, SAMPLE, total_error
+from xlbackprop.verification.read import Workbook
+
+_RELATIVE = 1e-9  # how far a cell may be from what its formula should give, of the larger number
+_ROUNDING = 1e-14  # and of the largest number in it
+
+
+@dataclass(frozen=True)
+class Ours:
+    """`values` are those that the workbook gives now; `book` is its layout and the present inputs."""
+
+    book: Workbook
+    values: Values
+    engine: Engine
+
+    @property
+    def layout(self) -> Layout:
+        return self.book.layout
+
+    @cached_property
+    def full(self) -> Program:
+        return training.training(self.layout.spec)
+
+    def explain(self, asked: Asked) -> Explanation:
+        """Raises WorkbookError for what is not there."""
+        name = asked.quantity(self._names)
+        if name is not None:
+            return self._named(asked, name)
+        cell = asked.cell(self.values.book.sheets, self._names)
+        if cell is None:
+            raise asked.unknown(self._names)
+        sheet, row, column = cell
+        return self.at((sheet or self.layout.sheets[self._rate(asked)], row, column))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """All that can be asked for by name: quantities of a row, then those that pages alone have, then inputs."""
+        rows = [cell.name for cell in self.full if cell.role is not Role.SOURCE]
+        inputs = [one.name for one in self.layout.inputs()]
+        return list(dict.fromkeys((*rows, *self.layout.page_cells, *inputs)))
+
+    # By name.
+
+    def _named(self, asked: Asked, name: str) -> Explanation:
+        layout, rate = self.layout, self._rate(asked)
+        if name == RATE:
+            return self.at((layout.sheets[rate], *layout.RATE_CELL))
+        for one in layout.inputs():
+            if one.name == name:
+                return self._input(one)
+        if name in self.full:
+            return self._in_table(rate, self._visit(asked), name)
+        page, row = layout.page_cells[name]
+        shown = (self.layout.batches.step_of(self.book.step_shown), self.book.rate_shown)
+        wanted = (shown[0] if asked.step is None else asked.step, shown[1] if asked.rate is None else rate)
+        if wanted != shown:
+            raise WorkbookError(
+                f"{name}: stands on {page} alone, which shows step {shown[0]} at "
+                f"η = {self.book.spec.rates[shown[1]]:g}; choose another on {OVERVIEW}, or leave --step and --rate out"
+            )
+        return self.at((page, row, layout.PAGE_VALUE))
+
+    def _rate(self, asked: Asked) -> int:
+        rates = self.book.spec.rates
+        if asked.rate is None:
+            return 0
+        if asked.rate not in rates:
+            known = ", ".join(f"{one:g}" for one in rates)
+            raise WorkbookError(f"{asked.workbook}: has no rate {asked.rate:g}; its rates are {known}")
+        return rates.index(asked.rate)
+
+    def _visit(self, asked: Asked) -> int:
+        batches = self.layout.batches
+        step = 0 if asked.step is None else asked.step
+        if not 0 <= step <= batches.steps:
+            raise WorkbookError(f"{asked.workbook}: has no step {step}; its steps are 0 to {batches.steps}")
+        return batches.start(step)
+
+    # By place.
+
+    def at(self, place: Place) -> Explanation:
+        """What stands in a cell."""
+        for run in self.layout.runs():
+            if run.sheet == place[0] and run.column == place[2] and place[1] in run.rows:
+                return self._of_run(run, list(run.rows).index(place[1]), place)
+        for one in self.layout.inputs():
+            if place == (OVERVIEW, one.row, one.column):
+                return self._input(one)
+        return self._beside(place)
+
+    def _beside(self, place: Place) -> Explanation:
+        """A head, a line of a page beside its value, or something that belongs to no quantity."""
+        found = explain_plain(self.values, place, str(self.book.path), self.engine.name)
+        layout = self.layout
+        heads = {(sheet, layout.HEADER_ROW, k): cell.name for sheet in layout.sheets for k, cell in enumerate(layout.shown)}
+        lines = {(page, row): name for name, (page, row) in layout.page_cells.items()}
+        if place in heads:
+            name, below = heads[place], cell_name(layout.FIRST_ROW, place[2])
+            return replace(found, says=f"the head of the column of {name} ({words(layout.table[name])}); see {below}")
+        if place[:2] in lines and place[2] <= layout.PAGE_ROUNDED:
+            name = lines[place[:2]]
+            what = ("symbol", "words", "formula", "formula with its numbers", "value", "value, rounded")[place[2]]
+            below = cell_name(place[1], layout.PAGE_VALUE)
+            return replace(found, says=f"the {what} of {name} ({words(layout.page[name])}); see {below}")
+        return found
+
+    def _of_run(self, run: Run, k: int, place: Place) -> Explanation:
+        match run.kind:
+            case Kind.TABLE:
+                assert run.rate is not None
+                return self._in_table(run.rate, self.layout.table_rows.visits(run.name)[k], run.name)
+            case Kind.PAGE:
+                return self._on_page(run.name, place)
+        return self._copy(run, k, place)
+
+    def _in_table(self, rate: int, visit: int, name: str) -> Explanation:
+        """A quantity of a row; one that has no column is calculated from those that have."""
+        layout, batches = self.layout, self.layout.batches
+        row = Row(layout, self.full, self.values, rate, visit)
+        written = row.written(name)
+        scene, step = row.scene([name]), batches.step_of(visit)
+        has_column = name in layout.columns
+        sheet = layout.sheets[rate]
+        if has_column:
+            visit = batches.stop(step) - 1 if self.full[name].once else visit
+            place = (sheet, layout.FIRST_ROW + visit, layout.columns[name])
+            found = self._checked(scene, written, place, layout.table_rows.formula(layout.table[name], visit))
+        else:
+            found = Explanation(
+                str(self.book.path), self.engine.name, sheet,
+                formula="=" + worksheet(written, lambda ref: scene.cells.get(ref.name, ref.name)),
+                symbols=in_symbols(written), numbers=scene.numbers(written), value=scene.value(name),
+                notes=(("stands in", self._elsewhere(name)),),
+            )  # fmt: skip
+        sample = ""
+        if batches.several and not self.full[name].once:
+            number = self.values.number(sheet, layout.FIRST_ROW + visit, layout.columns[SAMPLE])
+            sample = f"sample {number:g}"
+        return replace(
+            found, quantity=name, step=step, rate=self.book.spec.rates[rate], says=words(self.full[name]), where=sample,
+            notes=(*found.notes, *self._history(name, rate, visit)),
+            chain=_below(chain(scene, name), in_symbols(written)),
+        )  # fmt: skip
+
+    def _elsewhere(self, name: str) -> str:
+        layout = self.layout
+        inside = f"no column of its own in the {layout.spec.style} style"
+        if name not in layout.page_cells:
+            return inside
+        page, row = layout.page_cells[name]
+        return f"{inside}; {in_sheet(page, cell_name(row, layout.PAGE_VALUE))} has it for the step shown there"
+
+    def _history(self, name: str, rate: int, visit: int) -> Iterator[tuple[str, str]]:
+        """Of a weight, where it started and how far it has come."""
+        start = next((one for one in self.layout.parameters if one.name == naming.start_name(name)), None)
+        if start is None:
+            return
+        first = self.book.inputs[start]
+        place = in_sheet(OVERVIEW, cell_name(start.row, start.column))
+        yield "starts at", f"{full(first)} ({place}, {start.name})"
+        column, row = self.layout.columns[name], self.layout.FIRST_ROW + visit
+        now = self.values.number(self.layout.sheets[rate], row, column)
+        if visit and not math.isnan(now):
+            yield "since then", f"{now - first:+.6g}".upper()
+
+    def _checked(self, scene: Scene, written: Expr, place: Place, right: str) -> Explanation:
+        """What a calculated cell holds, beside what its right formula gives."""
+        found, formula = self.values.at(*place), formula_at(self.values, place)
+        implied = scene.implied(written)
+        wrong = ""
+        if not formula:
+            wrong = "it is typed; it should be calculated"
+        elif not self._agrees(found, implied, scene, written):
+            wrong = f"its right formula gives {full(implied)}; xlbackprop verify says what else is wrong"
+        return Explanation(
+            str(self.book.path), self.engine.name, place[0], cell_name(place[1], place[2]),
+            symbols=in_symbols(written), formula=formula, numbers=scene.numbers(written), value=found,
+            wrong=wrong, right=f"={right}" if wrong else "",
+        )  # fmt: skip
+
+    def _agrees(self, found: Value, implied: float, scene: Scene, written: Expr) -> bool:
+        if math.isnan(implied):  # after an overflow nobody knows
+            return True
+        if not isinstance(found, (int, float)):
+            return False
+        largest = max((abs(one) for one in _numbers(scene, written)), default=0.0)
+        rounding = _ROUNDING + (self.engine.erf_error if "ERF(" in in_symbols(written) else 0.0)
+        return abs(found - implied) <= _RELATIVE * max(abs(found), abs(implied)) + rounding * largest
+
+    def _on_page(self, name: str, place: Place) -> Explanation:
+        """A line of a page: calculated there, or picked from the shown row of its table."""
+        layout, visit, rate = self.layout, self.book.step_shown, self.book.rate_shown
+        cell = layout.page[name]
+        right = layout.page_formula(cell, place[0])
+        if cell.expr is not None:
+            scene = self._page_scene(place[0])
+            found = self._checked(scene, cell.expr, place, right)
+            links = _below(chain(scene, name), in_symbols(cell.expr))
+            return replace(
+                found, quantity=name, step=layout.batches.step_of(visit), rate=self.book.spec.rates[rate],
+                says=words(cell), chain=links,
+            )  # fmt: skip
+        if name in self.full and name != RATE:
+            return self._shows(place, right, self._in_table(rate, visit, name))
+        return self._simply(place, name, words(cell), right)
+
+    def _page_scene(self, page: str) -> Scene:
+        layout = self.layout
+        values = {name: self.values.at(sheet, row, layout.PAGE_VALUE) for name, (sheet, row) in layout.page_cells.items()}
+        cells = {name: layout.page_address(name, page) for name in layout.page_cells}
+        return Scene(layout.page, values, cells)
+
+    # Copies and inputs.
+
+    def _copy(self, run: Run, k: int, place: Place) -> Explanation:
+        layout, right = self.layout, self.layout.run_formula(run, k)
+        if run.name == layout.error and run.rate is not None and run.step is not None:
+            visit = layout.batches.start(run.step + k)
+            return self._shows(place, right, self._in_table(run.rate, visit, run.name))
+        if run.name == RATE and run.rate is not None:
+            return self._shows(place, right, self._input(layout.rates[run.rate]))
+        return self._simply(place, run.name, self._says(run), right)
+
+    def _says(self, run: Run) -> str:
+        if run.name == RISES:
+            return "how many visits to a sample found a larger error than the visit before"
+        if run.name == EPOCH_ERROR:
+            return f"the average of {total_error()} over an epoch"
+        if run.kind is Kind.DRAWN:
+            return f"drawn at random when the workbook was made: {run.name} of one row"
+        if run.name in self.layout.shown_batch:
+            end = "first" if run.name == BATCH_FIRST else "last"
+            return f"the {end} row of the batch that the pages show, counted from 1"
+        if run.name in self.layout.statistics:
+            return f"{run.name.replace('_', ' of ', 1)} over all samples, by which inputs are normalised"
+        return f"{run.name}: {run.kind.value}"
+
+    def _shows(self, place: Place, right: str, source: Explanation) -> Explanation:
+        """A cell that shows another: all that is said of that one, and the cell's own formula."""
+        found, formula = self.values.at(*place), formula_at(self.values, place)
+        where = in_sheet(source.sheet, source.cell)
+        wrong = "" if formula else "it is typed; it should be calculated"
+        if formula and found != source.value and not (found != found and source.value != source.value):
+            wrong = f"it should show {full(source.value)}"
+        return replace(
+            source, sheet=place[0], cell=cell_name(place[1], place[2]), value=found,
+            wrong=wrong or source.wrong, right=f"={right}" if wrong else source.right,
+            formula=formula, notes=(("shows", f"{where}, which is {source.formula or 'an input'}"), *source.notes),
+        )  # fmt: skip
+
+    def _simply(self, place: Place, name: str, says: str, right: str) -> Explanation:
+        formula = formula_at(self.values, place)
+        typed = not formula and place[0] != DRAWN
+        return Explanation(
+            str(self.book.path), self.engine.name, place[0], cell_name(place[1], place[2]), name, says=says,
+            formula=formula, value=self.values.at(*place),
+            wrong="it is typed; it should be calculated" if typed else "", right=f"={right}" if typed else "",
+        )  # fmt: skip
+
+    def _input(self, one: Input) -> Explanation:
+        place = (OVERVIEW, one.row, one.column)
+        users = users_of(self.values, one.name)
+        notes = [("name", one.name), ("used by", users or "no formula"), ("note", one.note)]
+        return Explanation(
+            str(self.book.path), self.engine.name, OVERVIEW, cell_name(one.row, one.column), one.label,
+            says="an input: change it, and everything that uses it follows",
+            value=self.values.at(*place), notes=tuple((label, text) for label, text in notes if text),
+        )  # fmt: skip
+
+
+def _below(links: tuple[Link, ...], symbols: str) -> tuple[Link, ...]:
+    """The chain without its first link, where that says no more than the cell's own formula."""
+    if links[0].symbols != symbols:
+        return links
+    return tuple(replace(one, depth=one.depth - 1) for one in links[1:])
+
+
+def _numbers(scene: Scene, expr: Expr) -> Iterator[float]:
+    for name in refs(expr):
+        found = scene.values.get(name)
+        for one in found if isinstance(found, list) else [found]:
+            if isinstance(one, (int, float)) and math.isfinite(one):
+                yield float(one)

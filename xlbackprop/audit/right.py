@@ -20,7 +20,7 @@ from xlbackprop.spec import activation_name, delta_name, error_name, gradient_na
 def right_formulas(network: Network) -> dict[int, Tree]:
     """For each lane that is a quantity of the network its formula; without those that we have no operation for."""
     lanes, variables = _places(network)
-    program = _program(network)
+    program = program_of(network)
     if program is None:
         return {}
     shown = set(variables)
@@ -36,7 +36,7 @@ def right_formulas(network: Network) -> dict[int, Tree]:
 
 def right_meanings(network: Network) -> dict[str, Tree]:
     """For what a helper column may hold, by its name in the world: the formula, with nothing left out."""
-    program, (_, variables) = _program(network), _places(network)
+    program, (_, variables) = program_of(network), _places(network)
     if program is None:
         return {}
     result: dict[str, Tree] = {}
@@ -49,6 +49,11 @@ def right_meanings(network: Network) -> dict[str, Tree]:
                 if expr is not None:
                     result[meaning] = _tree(expr, variables)
     return result
+
+
+def variables_of(network: Network) -> dict[str, Variable]:
+    """Where each quantity stands, by its name in the program."""
+    return _places(network)[1]
 
 
 def _places(network: Network) -> tuple[dict[str, int], dict[str, Variable]]:
@@ -75,7 +80,8 @@ def _places(network: Network) -> tuple[dict[str, int], dict[str, Variable]]:
     return lanes, variables
 
 
-def _program(network: Network) -> Program | None:
+def program_of(network: Network) -> Program | None:
+    """The network as a program, its gradients included; None where we have no operation for a part of it."""
     if not network.outputs or any(name not in OPS for name in network.activations):
         return None
     program = Program()

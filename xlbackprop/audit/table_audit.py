@@ -41,7 +41,7 @@ class TableAudit:
         self.lanes = Lanes(bound, labels, outside_labels(values.book, table, mapping))
         self._known = known
         self.mistakes: list[MistakeReport] = []
-        self._lane_of: dict[str, tuple[int, int]] = {}  # of a mistake's range the lane and the first step
+        self._found: dict[str, tuple[int, list[int], Tree | None]] = {}  # of a mistake's range lane, steps, right formula
         self.warnings: list[Warning] = []
         self.comparing = best_explanation(self.lanes, self.actual)
         self.network: Network = self.comparing.network
@@ -78,7 +78,7 @@ class TableAudit:
                 self._add_named(named)
             for typed in typed_cells(self.bound, self.network, self.roles):
                 self._add_typed(typed)
-            self.mistakes.sort(key=lambda one: self._lane_of[one.range])
+            self.mistakes.sort(key=lambda one: self._found[one.range][:2])
         self._add_unread()
         self._compare_with_calculator()
         self.warnings += table_warnings(self)
@@ -152,8 +152,16 @@ class TableAudit:
             self.table.sheet, self.places.cell(lane, step), self.places.range(lane, steps), len(steps),
             self._quantity(lane), kind, kinds, says, formula, fix, found, expected, spoils,
         )  # fmt: skip
-        self._lane_of[report.range] = (lane, step)
+        self._found[report.range] = (lane, steps, right)
         self.mistakes.append(report)
+
+    def mistake_at(self, lane: int, step: int) -> tuple[str, str]:
+        """What is wrong with a cell's own formula, and the right one there; nothing if nothing is."""
+        for one in self.mistakes:
+            of, steps, right = self._found[one.range]
+            if of == lane and step in steps:
+                return one.says, "" if right is None else self.places.formula(right, lane, step)
+        return "", ""
 
     def _quantity(self, lane: int) -> str:
         return self.roles.quantity(lane, self.comparing.result.means.get(lane, ""))

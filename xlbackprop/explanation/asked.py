@@ -72,7 +72,9 @@ class Asked:
 
 
 def _near(text: str, known: Collection[str], otherwise: str) -> str:
-    found = difflib.get_close_matches(text, known, n=3)
+    letters = text.rstrip("0123456789")
+    alike = [one for one in known if one.rstrip("0123456789") == letters][-2:]
+    found = difflib.get_close_matches(text, known, n=3) or alike
     if found:
         return f"did you mean {' or '.join(found)}?"
     more = ", ..." if len(known) > _MOST_NAMED else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from xlbackprop.engine import Value
 from xlbackprop.explanation.report import Link
@@ -13,6 +14,8 @@ from xlbackprop.sheet.plugged import rounded
 from xlbackprop.sheet.printers import in_symbols, worksheet
 from xlbackprop.sheet.values import page_values
 
+_RELATIVE = 1e-9  # how far a cell may be from what its formula should give, of the larger number
+_ROUNDING = 1e-14  # and of the largest number in it
 _MOST_LISTED = 6  # numbers of a batch that are written out
 
 BACKWARD = frozenset({Role.LOCAL, Role.UPSTREAM, Role.DELTA, Role.GRADIENT})
@@ -35,6 +38,7 @@ class Scene:
     program: Program
     values: Mapping[str, Value | list[float]]
     cells: Mapping[str, str]
+    erf_error: float = 0.0  # absolute: how far the calculator's ERF may be off
 
     def value(self, name: str) -> Value:
         found = self.values.get(name)
@@ -60,9 +64,27 @@ class Scene:
         program = Program([*(Cell(name, Role.PART, None) for name in used), Cell("", Role.PART, expr)])
         return page_values(program, used)[""]
 
+    def agrees(self, found: Value, expr: Expr) -> bool:
+        """Whether a number is what the expression gives, as near as rounding allows; unknown after an overflow."""
+        implied = self.implied(expr)
+        if math.isnan(implied):
+            return True
+        if not isinstance(found, (int, float)):
+            return False
+        largest = max((abs(one) for one in self._numbers(expr)), default=0.0)
+        rounding = _ROUNDING + (self.erf_error if "ERF(" in in_symbols(expr) else 0.0)
+        return abs(found - implied) <= _RELATIVE * max(abs(found), abs(implied)) + rounding * largest
 
-def chain(scene: Scene, name: str) -> tuple[Link, ...]:
-    """The links below a quantity, depth first.
+    def _numbers(self, expr: Expr) -> Iterator[float]:
+        for name in refs(expr):
+            found = self.values.get(name)
+            for one in found if isinstance(found, list) else [found]:
+                if isinstance(one, (int, float)) and math.isfinite(one):
+                    yield float(one)
+
+
+def chain(scene: Scene, name: str, said: str = "") -> tuple[Link, ...]:
+    """The links of a quantity, depth first; the first is left out where it has the formula that is `said` already.
 
     Of a derivative the factors of the chain rule, back to the error; of what the forward pass
     calculates all that it is made of, down to inputs and weights; of a weight what updated it.
@@ -75,12 +97,21 @@ def chain(scene: Scene, name: str) -> tuple[Link, ...]:
         seen.add(one.name)
         goes_on = one.name == name or one.role in followed
         expr = one.expr if goes_on or one.role in BACKWARD else None
-        symbols, numbers = (in_symbols(expr), scene.numbers(expr)) if expr is not None else ("", "")
-        links.append(Link(one.name, scene.cells.get(one.name, ""), symbols, numbers, scene.value(one.name), depth))
+        links.append(_link(scene, one.name, expr, depth))
         for used in dict.fromkeys(refs(expr)) if expr is not None and goes_on else ():
             ends = program[used].role in BACKWARD or followed is not BACKWARD
             if used not in seen and ends and not isinstance(scene.values.get(used), list):
                 link(program[used], depth + 1)
 
     link(program[name], 0)
+    if links[0].symbols in ("", said):
+        return tuple(replace(one, depth=one.depth - 1) for one in links[1:])
     return tuple(links)
+
+
+def _link(scene: Scene, name: str, expr: Expr | None, depth: int) -> Link:
+    found, cell = scene.value(name), scene.cells.get(name, "")
+    if expr is None:
+        return Link(name, cell, "", "", found, depth)
+    gives = found if scene.agrees(found, expr) else scene.implied(expr)
+    return Link(name, cell, in_symbols(expr), scene.numbers(expr), gives, depth, None if gives == found else found)

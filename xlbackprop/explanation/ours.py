@@ -13,7 +13,7 @@ from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked
 from xlbackprop.explanation.chain import Scene, chain
 from xlbackprop.explanation.plain import Place, explain_plain, formula_at, users_of
-from xlbackprop.explanation.report import Explanation, Link, full
+from xlbackprop.explanation.report import Explanation, full
 from xlbackprop.explanation.rows import Row
 from xlbackprop.graph import training
 from xlbackprop.graph.expr import Expr, refs
@@ -27,9 +27,6 @@ from xlbackprop.sheet.words import words
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, SAMPLE, total_error
 from xlbackprop.verification.read import Workbook
-
-_RELATIVE = 1e-9  # how far a cell may be from what its formula should give, of the larger number
-_ROUNDING = 1e-14  # and of the largest number in it
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class Ours:
     def _in_table(self, rate: int, visit: int, name: str) -> Explanation:
         """A quantity of a row; one that has no column is calculated from those that have."""
         layout, batches = self.layout, self.layout.batches
-        row = Row(layout, self.full, self.values, rate, visit)
+        row = Row(layout, self.full, self.values, rate, visit, self.engine.erf_error)
         written = row.written(name)
         scene, step = row.scene([name]), batches.step_of(visit)
         has_column = name in layout.columns
@@ -166,7 +163,7 @@ class Ours:
         return replace(
             found, quantity=name, step=step, rate=self.book.spec.rates[rate], says=words(self.full[name]), where=sample,
             notes=(*found.notes, *self._history(name, rate, visit)),
-            chain=_below(chain(scene, name), in_symbols(written)),
+            chain=chain(scene, name, in_symbols(written)),
         )  # fmt: skip
 
     def _elsewhere(self, name: str) -> str:
@@ -193,26 +190,16 @@ class Ours:
     def _checked(self, scene: Scene, written: Expr, place: Place, right: str) -> Explanation:
         """What a calculated cell holds, beside what its right formula gives."""
         found, formula = self.values.at(*place), formula_at(self.values, place)
-        implied = scene.implied(written)
         wrong = ""
         if not formula:
             wrong = "it is typed; it should be calculated"
-        elif not self._agrees(found, implied, scene, written):
-            wrong = f"its right formula gives {full(implied)}; xlbackprop verify says what else is wrong"
+        elif not scene.agrees(found, written):
+            wrong = f"its right formula gives {full(scene.implied(written))}; xlbackprop verify says what else is wrong"
         return Explanation(
             str(self.book.path), self.engine.name, place[0], cell_name(place[1], place[2]),
             symbols=in_symbols(written), formula=formula, numbers=scene.numbers(written), value=found,
             wrong=wrong, right=f"={right}" if wrong else "",
         )  # fmt: skip
-
-    def _agrees(self, found: Value, implied: float, scene: Scene, written: Expr) -> bool:
-        if math.isnan(implied):  # after an overflow nobody knows
-            return True
-        if not isinstance(found, (int, float)):
-            return False
-        largest = max((abs(one) for one in _numbers(scene, written)), default=0.0)
-        rounding = _ROUNDING + (self.engine.erf_error if "ERF(" in in_symbols(written) else 0.0)
-        return abs(found - implied) <= _RELATIVE * max(abs(found), abs(implied)) + rounding * largest
 
     def _on_page(self, name: str, place: Place) -> Explanation:
         """A line of a page: calculated there, or picked from the shown row of its table."""
@@ -222,10 +209,9 @@ class Ours:
         if cell.expr is not None:
             scene = self._page_scene(place[0])
             found = self._checked(scene, cell.expr, place, right)
-            links = _below(chain(scene, name), in_symbols(cell.expr))
             return replace(
                 found, quantity=name, step=layout.batches.step_of(visit), rate=self.book.spec.rates[rate],
-                says=words(cell), chain=links,
+                says=words(cell), chain=chain(scene, name, found.symbols),
             )  # fmt: skip
         if name in self.full and name != RATE:
             return self._shows(place, right, self._in_table(rate, visit, name))
@@ -235,7 +221,7 @@ class Ours:
         layout = self.layout
         values = {name: self.values.at(sheet, row, layout.PAGE_VALUE) for name, (sheet, row) in layout.page_cells.items()}
         cells = {name: layout.page_address(name, page) for name in layout.page_cells}
-        return Scene(layout.page, values, cells)
+        return Scene(layout.page, values, cells, self.engine.erf_error)
 
     # Copies and inputs.
 
@@ -293,18 +279,3 @@ class Ours:
             says="an input: change it, and everything that uses it follows",
             value=self.values.at(*place), notes=tuple((label, text) for label, text in notes if text),
         )  # fmt: skip
-
-
-def _below(links: tuple[Link, ...], symbols: str) -> tuple[Link, ...]:
-    """The chain without its first link, where that says no more than the cell's own formula."""
-    if links[0].symbols != symbols:
-        return links
-    return tuple(replace(one, depth=one.depth - 1) for one in links[1:])
-
-
-def _numbers(scene: Scene, expr: Expr) -> Iterator[float]:
-    for name in refs(expr):
-        found = scene.values.get(name)
-        for one in found if isinstance(found, list) else [found]:
-            if isinstance(one, (int, float)) and math.isfinite(one):
-                yield float(one)

@@ -27,6 +27,7 @@ class Link:
     numbers: str
     value: Value
     depth: int
+    holds: Value = None  # by its cell, where that is something else
 
     def as_text(self) -> str:
         """`a_h1 (J8) = 1/(1+EXP(-h1)) = 1/(1+EXP(-0.0275)) = 0.506874`, nothing said twice."""
@@ -35,10 +36,11 @@ class Link:
         for part in (self.symbols, self.numbers, value):
             if part and part != parts[-1]:
                 parts.append(part)
-        return " = ".join(parts[:-1] if len(parts) > 2 and parts[-2].strip("()") == value else parts)
+        text = " = ".join(parts[:-1] if len(parts) > 2 and parts[-2].strip("()") == value else parts)
+        return text if self.holds is None else f"{text}, and its cell holds {short(self.holds)}"
 
     def as_json(self) -> dict[str, Any]:
-        return {**vars(self), "quantity": canonical(self.quantity), "value": _plain(self.value)}
+        return {**vars(self), "quantity": canonical(self.quantity), "value": _plain(self.value), "holds": _plain(self.holds)}
 
 
 @dataclass(frozen=True)

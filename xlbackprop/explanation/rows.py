@@ -26,8 +26,11 @@ class Row:
     the batch `E_total of the batch`.
     """
 
-    def __init__(self, layout: Layout, full: Program, values: Values, rate: int, visit: int) -> None:
+    def __init__(
+        self, layout: Layout, full: Program, values: Values, rate: int, visit: int, erf_error: float
+    ) -> None:
         self.layout, self.full, self._values = layout, full, values
+        self._erf_error = erf_error
         self.sheet, self.visit = layout.sheets[rate], visit
         self._sources = dict(_sources(layout))
         self._held: dict[str, Value | list[float]] = {}
@@ -46,7 +49,7 @@ class Row:
         given = {name: value for name, value in self._held.items() if not isinstance(value, str) and value is not None}
         program = Program([cell if cell in hidden else replace(cell, expr=None) for cell in self._program])
         known = page_values(program, {**{cell.name: float("nan") for cell in program if cell.expr is None}, **given})
-        return Scene(self._program, {**known, **self._held}, self._cells)
+        return Scene(self._program, {**known, **self._held}, self._cells, self._erf_error)
 
     def _closed(self, name: str) -> Cell:
         """The cell as its column has it; of a quantity without one, with such quantities inlined."""

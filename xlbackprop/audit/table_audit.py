@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,20 @@ from xlbackprop.sheet.address import cell_name
 _LOOSE = 1e-12  # of a small difference of larger numbers, which two calculators round differently
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Where a mistake is, in the table's own terms."""
+
+    lane: int
+    steps: list[int]
+    right: Tree | None
+    named: Named | None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.lane, self.steps[0]
+
+
 class TableAudit:
     """The audit of one table."""
 
@@ -41,7 +56,7 @@ class TableAudit:
         self.lanes = Lanes(bound, labels, outside_labels(values.book, table, mapping))
         self._known = known
         self.mistakes: list[MistakeReport] = []
-        self._found: dict[str, tuple[int, list[int], Tree | None]] = {}  # of a mistake's range lane, steps, right formula
+        self._found: dict[str, _Found] = {}  # by a mistake's range
         self.warnings: list[Warning] = []
         self.comparing = best_explanation(self.lanes, self.actual)
         self.network: Network = self.comparing.network
@@ -78,7 +93,7 @@ class TableAudit:
                 self._add_named(named)
             for typed in typed_cells(self.bound, self.network, self.roles):
                 self._add_typed(typed)
-            self.mistakes.sort(key=lambda one: self._found[one.range][:2])
+            self.mistakes.sort(key=lambda one: self._found[one.range].place)
         self._add_unread()
         self._compare_with_calculator()
         self.warnings += table_warnings(self)
@@ -88,14 +103,15 @@ class TableAudit:
 
     def _add_named(self, named: Named) -> None:
         lane, step = named.lane, named.steps[0]
-        quantity = self._quantity(lane)
         spoils = tuple(self.roles.quantity(one) for one in sorted(self.comparing.result.spoiled.get(lane, ())))
         self._add(
-            lane, named.steps, named.kind, named.all_kinds or (named.kind,),
-            self.sentences.says(named, quantity) + self._effective_rate(named),
+            lane, named.steps, named.kind, named.all_kinds or (named.kind,), self._says(named),
             self._written(named.wrong, lane, step),
-            named.right, spoils,
+            named.right, spoils, named,
         )  # fmt: skip
+
+    def _says(self, named: Named) -> str:
+        return self.sentences.says(named, self._quantity(named.lane)) + self._effective_rate(named)
 
     def _effective_rate(self, named: Named) -> str:
         """What an update multiplies its gradient by, where that is not the learning rate."""
@@ -140,7 +156,7 @@ class TableAudit:
 
     def _add(
         self, lane: int, steps: list[int], kind: str, kinds: tuple[str, ...], says: str, formula: str,
-        right: Tree | None, spoils: tuple[str, ...],
+        right: Tree | None, spoils: tuple[str, ...], named: Named | None = None,
     ) -> None:  # fmt: skip
         step = steps[0]
         found = self.values.at(self.table.sheet, *self.table.columns[lane].places[step])
@@ -152,15 +168,16 @@ class TableAudit:
             self.table.sheet, self.places.cell(lane, step), self.places.range(lane, steps), len(steps),
             self._quantity(lane), kind, kinds, says, formula, fix, found, expected, spoils,
         )  # fmt: skip
-        self._found[report.range] = (lane, steps, right)
+        self._found[report.range] = _Found(lane, steps, right, named)
         self.mistakes.append(report)
 
     def mistake_at(self, lane: int, step: int) -> tuple[str, str]:
         """What is wrong with a cell's own formula, and the right one there; nothing if nothing is."""
         for one in self.mistakes:
-            of, steps, right = self._found[one.range]
-            if of == lane and step in steps:
-                return one.says, "" if right is None else self.places.formula(right, lane, step)
+            found = self._found[one.range]
+            if found.lane == lane and step in found.steps:
+                says = one.says if found.named is None else self._says(replace(found.named, steps=[step]))
+                return says, "" if found.right is None else self.places.formula(found.right, lane, step)
         return "", ""
 
     def _quantity(self, lane: int) -> str:

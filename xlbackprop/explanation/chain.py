@@ -50,11 +50,17 @@ class Scene:
 
     def _number(self, ref: Ref | Prev | Block) -> str:
         found = self.values.get(ref.name)
-        if isinstance(found, list) and self.program[ref.name].role is not Role.SOURCE:
-            texts = [rounded(one) for one in found]
-            cut = [*texts[:2], "...", texts[-1]] if len(texts) > _MOST_LISTED else texts
-            return ",".join(cut)
+        if isinstance(found, list):
+            return self.listed(ref.name) or ref.name
         return rounded(found) if isinstance(found, (int, float)) else ref.name
+
+    def listed(self, name: str) -> str:
+        """The numbers of a quantity in all rows of a batch, the middle of many left out; nothing of an input's list."""
+        found = self.values.get(name)
+        if not isinstance(found, list) or self.program[name].role is Role.SOURCE:
+            return ""
+        texts = [rounded(one) for one in found]
+        return ",".join([*texts[:2], "...", texts[-1]] if len(texts) > _MOST_LISTED else texts)
 
     def implied(self, expr: Expr) -> float:
         """What the expression gives with the numbers that stand here; nan for an error."""
@@ -100,7 +106,7 @@ def chain(scene: Scene, name: str, said: str = "") -> tuple[Link, ...]:
         links.append(_link(scene, one.name, expr, depth))
         for used in dict.fromkeys(refs(expr)) if expr is not None and goes_on else ():
             ends = program[used].role in BACKWARD or followed is not BACKWARD
-            if used not in seen and ends and not isinstance(scene.values.get(used), list):
+            if used not in seen and ends:
                 link(program[used], depth + 1)
 
     link(program[name], 0)
@@ -112,6 +118,6 @@ def chain(scene: Scene, name: str, said: str = "") -> tuple[Link, ...]:
 def _link(scene: Scene, name: str, expr: Expr | None, depth: int) -> Link:
     found, cell = scene.value(name), scene.cells.get(name, "")
     if expr is None:
-        return Link(name, cell, "", "", found, depth)
+        return Link(name, cell, "", scene.listed(name), found, depth)
     gives = found if scene.agrees(found, expr) else scene.implied(expr)
     return Link(name, cell, in_symbols(expr), scene.numbers(expr), gives, depth, None if gives == found else found)

@@ -32,11 +32,9 @@ class Link:
     def as_text(self) -> str:
         """`a_h1 (J8) = 1/(1+EXP(-h1)) = 1/(1+EXP(-0.0275)) = 0.506874`, nothing said twice."""
         value = short(self.value)
-        parts = [self.quantity + (f" ({self.cell})" if self.cell else "")]
-        for part in (self.symbols, self.numbers, value):
-            if part and part != parts[-1]:
-                parts.append(part)
-        text = " = ".join(parts[:-1] if len(parts) > 2 and parts[-2].strip("()") == value else parts)
+        numbers = "" if self.numbers.strip("()") == value else self.numbers
+        said = dict.fromkeys(part for part in (self.symbols, numbers, value) if part)
+        text = " = ".join((self.quantity + (f" ({self.cell})" if self.cell else ""), *said))
         return text if self.holds is None else f"{text}, and its cell holds {short(self.holds)}"
 
     def as_json(self) -> dict[str, Any]:
@@ -113,14 +111,14 @@ class Explanation:
 def full(value: Value) -> str:
     """A cell's value to 15 digits, as a spreadsheet keeps it."""
     if isinstance(value, float):
-        return "no number" if math.isnan(value) else f"{value:.15g}"
+        return "no number" if math.isnan(value) else f"{value + 0.0:.15g}"  # -0 reads as 0
     return "" if value is None else str(value)
 
 
 def short(value: Value) -> str:
     """The same to 6 digits, as the pages of a workbook have it."""
     if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.6g}".upper()
+        return f"{value + 0.0:.6g}".upper()
     return full(value)
 
 

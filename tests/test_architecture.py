@@ -75,6 +75,7 @@ FORBIDDEN = {
     "curves": {"audit", "show", "cli"},
     "matrix": {"audit", "show", "cli"},
     "audit": {"verification", "show", "cli"},
+    "explanation": {"reference", "show", "cli", "architecture", "bring", "curves"},
     "crowd": {"graph", "sheet", "engine", "reference", "verification", "audit", "show", "cli"},
     "spec": {"sheet", "engine", "reference", "verification", "show", "cli"},
 }

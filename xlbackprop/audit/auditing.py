@@ -37,8 +37,7 @@ class Audited:
         """What to say of a workbook without a table."""
         reason = f"; {self.unread[0]}" if self.unread else ""
         return (
-            f"has no training table that can be read{reason}; say where things stand, as in "
-            '--map "w1=E" --map "a_o1=R"'
+            f'has no training table that can be read{reason}; say where things stand, as in --map "w1=E" --map "a_o1=R"'
         )
 
 

@@ -37,7 +37,7 @@ class Formulas:
         return found
 
     def written(self, formula: Formula, place: Place) -> str:
-        """The text, without its `=`, that stands at `place`; of a formula that cells share, as it would be typed there."""
+        """The text at `place`, without its `=`; of a formula that cells share, as it would be typed there."""
         if (formula.row, formula.column) == place:
             return formula.text
         try:

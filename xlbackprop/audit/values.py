@@ -25,6 +25,7 @@ class Values:
 
     book: Book
     recalculated: Recalculated | None
+    carries: bool = True  # whether the file's value stands in for an error
     carried: dict[tuple[str, int, int], str] = field(default_factory=dict)
     _columns: dict[tuple[str, int], list[Value]] = field(default_factory=dict)
 
@@ -36,7 +37,7 @@ class Values:
         if cell.formula is None or self.recalculated is None:
             return cell.value
         found = self._column(sheet, column)[row]
-        if isinstance(found, str) and found.startswith("#") and isinstance(cell.value, float):
+        if self.carries and isinstance(found, str) and found.startswith("#") and isinstance(cell.value, float):
             self.carried[sheet, row, column] = found
             return cell.value
         return found

@@ -9,12 +9,15 @@ from xlbackprop.audit.values import Values
 from xlbackprop.checking import is_ours
 from xlbackprop.engine import Engine
 from xlbackprop.engine import engine as engine_named
+from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked
+from xlbackprop.explanation.matrices import Matrices
 from xlbackprop.explanation.ours import Ours
 from xlbackprop.explanation.plain import explain_plain
 from xlbackprop.explanation.report import Explanation as Explanation
 from xlbackprop.explanation.report import Link as Link
 from xlbackprop.kinds import kind_of_workbook
+from xlbackprop.matrix.read import read_layout
 from xlbackprop.verification.read import Workbook
 
 
@@ -39,12 +42,23 @@ def explain(
 
         return explain_theirs(asked, calculator)
     recalculated = calculator.recalculate(asked.workbook)
-    values = Values(read(asked.workbook), recalculated)
-    if kind_of_workbook(asked.workbook) == "training":
-        return Ours(Workbook(asked.workbook, recalculated), values, calculator).explain(asked)
-    sheets = values.book.sheets
-    place = asked.cell(sheets)
+    values = Values(read(asked.workbook), recalculated, carries=False)
+    match kind_of_workbook(asked.workbook):
+        case "training":
+            return Ours(Workbook(asked.workbook, recalculated), values, calculator).explain(asked)
+        case "matrix":
+            return Matrices(read_layout(asked.workbook, recalculated), values, calculator).explain(asked)
+        case other:
+            return _untrained(asked, values, calculator, other)
+
+
+def _untrained(asked: Asked, values: Values, engine: Engine, kind: str) -> Explanation:
+    """A cell of a workbook that trains nothing."""
+    place = asked.cell(values.book.sheets)
     if place is None:
-        raise asked.unknown([])
+        raise WorkbookError(f"{asked.workbook}: trains nothing, so {asked.text!r} is no quantity of it; name a cell")
     sheet, row, column = place
-    return explain_plain(values, (sheet or next(iter(sheets)), row, column), str(workbook), calculator.name)
+    what = {"functions": "of a table of functions", "architecture": "of a table of sizes"}[kind]
+    return explain_plain(
+        values, (sheet or next(iter(values.book.sheets)), row, column), str(asked.workbook), engine.name, what
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,22 @@ class Asked:
         if found is None:
             raise WorkbookError(f"{self.workbook}: has no sheet {name!r}; {_near(name, sheets, 'its sheets are')}")
         return found, row, column
+
+    def rate_among(self, rates: Sequence[float]) -> int:
+        """The index of the learning rate that is meant. Raises WorkbookError for one that is not there."""
+        if self.rate is None:
+            return 0
+        if self.rate not in rates:
+            known = ", ".join(f"{one:g}" for one in rates) or "not known"
+            raise WorkbookError(f"{self.workbook}: has no rate {self.rate:g}; its rates are {known}")
+        return rates.index(self.rate)
+
+    def step_among(self, last: int) -> int:
+        """The step that is meant. Raises WorkbookError for one after the last."""
+        step = self.step or 0
+        if not 0 <= step <= last:
+            raise WorkbookError(f"{self.workbook}: has no step {step}; its steps are 0 to {last}")
+        return step
 
     def quantity(self, names: Collection[str]) -> str | None:
         """The one of the names that is meant: as it stands, in plain letters, or as people write it above a column."""

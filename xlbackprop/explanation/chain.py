@@ -68,7 +68,7 @@ class Scene:
         if any(value is None or isinstance(value, str) for value in used.values()):
             return float("nan")
         program = Program([*(Cell(name, Role.PART, None) for name in used), Cell("", Role.PART, expr)])
-        return page_values(program, used)[""]
+        return page_values(program, used)[""]  # type: ignore[arg-type]  # lists are what AVERAGE takes
 
     def agrees(self, found: Value, expr: Expr) -> bool:
         """Whether a number is what the expression gives, as near as rounding allows; unknown after an overflow."""
@@ -87,6 +87,16 @@ class Scene:
             for one in found if isinstance(found, list) else [found]:
                 if isinstance(one, (int, float)) and math.isfinite(one):
                     yield float(one)
+
+
+def scene_of(
+    program: Program, held: Mapping[str, Value | list[float]], cells: Mapping[str, str], erf_error: float = 0.0
+) -> Scene:
+    """The scene in which quantities that no cell holds are calculated from those that one does."""
+    given = {cell.name: held.get(cell.name) for cell in program if cell.expr is None or cell.name in held}
+    numbers = {name: value if isinstance(value, (int, float)) else math.nan for name, value in given.items()}
+    hidden = Program([replace(cell, expr=None) if cell.name in held else cell for cell in program])
+    return Scene(program, {**page_values(hidden, numbers), **held}, cells, erf_error)
 
 
 def chain(scene: Scene, name: str, said: str = "") -> tuple[Link, ...]:

@@ -8,19 +8,27 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xlbackprop.audit.values import Values
-from xlbackprop.engine import Engine, Value
+from xlbackprop.engine import Engine
 from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked
+from xlbackprop.explanation.cells import TYPED, Place, checked, formula_at
 from xlbackprop.explanation.chain import Scene, chain
-from xlbackprop.explanation.plain import Place, explain_plain, formula_at, users_of
+from xlbackprop.explanation.plain import explain_plain, users_of
 from xlbackprop.explanation.report import Explanation, full
 from xlbackprop.explanation.rows import Row
 from xlbackprop.graph import training
-from xlbackprop.graph.expr import Expr, refs
 from xlbackprop.graph.program import Program, Role
 from xlbackprop.sheet.address import cell_name, in_sheet
 from xlbackprop.sheet.layout import (
-    BATCH_FIRST, DRAWN, EPOCH_ERROR, OVERVIEW, RISES, Input, Kind, Layout, Run,
+    BATCH_FIRST,
+    DRAWN,
+    EPOCH_ERROR,
+    OVERVIEW,
+    RISES,
+    Input,
+    Kind,
+    Layout,
+    Run,
 )  # fmt: skip
 from xlbackprop.sheet.printers import in_symbols, worksheet
 from xlbackprop.sheet.words import words
@@ -73,7 +81,7 @@ class Ours:
             if one.name == name:
                 return self._input(one)
         if name in self.full:
-            return self._in_table(rate, self._visit(asked), name)
+            return self._in_table(rate, layout.batches.start(asked.step_among(layout.batches.steps)), name)
         page, row = layout.page_cells[name]
         shown = (self.layout.batches.step_of(self.book.step_shown), self.book.rate_shown)
         wanted = (shown[0] if asked.step is None else asked.step, shown[1] if asked.rate is None else rate)
@@ -85,20 +93,7 @@ class Ours:
         return self.at((page, row, layout.PAGE_VALUE))
 
     def _rate(self, asked: Asked) -> int:
-        rates = self.book.spec.rates
-        if asked.rate is None:
-            return 0
-        if asked.rate not in rates:
-            known = ", ".join(f"{one:g}" for one in rates)
-            raise WorkbookError(f"{asked.workbook}: has no rate {asked.rate:g}; its rates are {known}")
-        return rates.index(asked.rate)
-
-    def _visit(self, asked: Asked) -> int:
-        batches = self.layout.batches
-        step = 0 if asked.step is None else asked.step
-        if not 0 <= step <= batches.steps:
-            raise WorkbookError(f"{asked.workbook}: has no step {step}; its steps are 0 to {batches.steps}")
-        return batches.start(step)
+        return asked.rate_among(self.book.spec.rates)
 
     # By place.
 
@@ -116,7 +111,9 @@ class Ours:
         """A head, a line of a page beside its value, or something that belongs to no quantity."""
         found = explain_plain(self.values, place, str(self.book.path), self.engine.name)
         layout = self.layout
-        heads = {(sheet, layout.HEADER_ROW, k): cell.name for sheet in layout.sheets for k, cell in enumerate(layout.shown)}
+        heads = {
+            (sheet, layout.HEADER_ROW, k): cell.name for sheet in layout.sheets for k, cell in enumerate(layout.shown)
+        }
         lines = {(page, row): name for name, (page, row) in layout.page_cells.items()}
         if place in heads:
             name, below = heads[place], cell_name(layout.FIRST_ROW, place[2])
@@ -142,13 +139,15 @@ class Ours:
         layout, batches = self.layout, self.layout.batches
         row = Row(layout, self.full, self.values, rate, visit, self.engine.erf_error)
         written = row.written(name)
-        scene, step = row.scene([name]), batches.step_of(visit)
+        scene, step = row.scene(name), batches.step_of(visit)
         has_column = name in layout.columns
         sheet = layout.sheets[rate]
         if has_column:
             visit = batches.stop(step) - 1 if self.full[name].once else visit
             place = (sheet, layout.FIRST_ROW + visit, layout.columns[name])
-            found = self._checked(scene, written, place, layout.table_rows.formula(layout.table[name], visit))
+            found = checked(
+                self.values, self.engine, scene, written, place, layout.table_rows.formula(layout.table[name], visit)
+            )
         else:
             found = Explanation(
                 str(self.book.path), self.engine.name, sheet,
@@ -187,20 +186,6 @@ class Ours:
         if visit and not math.isnan(now):
             yield "since then", f"{now - first:+.6g}".upper()
 
-    def _checked(self, scene: Scene, written: Expr, place: Place, right: str) -> Explanation:
-        """What a calculated cell holds, beside what its right formula gives."""
-        found, formula = self.values.at(*place), formula_at(self.values, place)
-        wrong = ""
-        if not formula:
-            wrong = "it is typed; it should be calculated"
-        elif not scene.agrees(found, written):
-            wrong = f"its right formula gives {full(scene.implied(written))}; xlbackprop verify says what else is wrong"
-        return Explanation(
-            str(self.book.path), self.engine.name, place[0], cell_name(place[1], place[2]),
-            symbols=in_symbols(written), formula=formula, numbers=scene.numbers(written), value=found,
-            wrong=wrong, right=f"={right}" if wrong else "",
-        )  # fmt: skip
-
     def _on_page(self, name: str, place: Place) -> Explanation:
         """A line of a page: calculated there, or picked from the shown row of its table."""
         layout, visit, rate = self.layout, self.book.step_shown, self.book.rate_shown
@@ -208,7 +193,7 @@ class Ours:
         right = layout.page_formula(cell, place[0])
         if cell.expr is not None:
             scene = self._page_scene(place[0])
-            found = self._checked(scene, cell.expr, place, right)
+            found = checked(self.values, self.engine, scene, cell.expr, place, right)
             return replace(
                 found, quantity=name, step=layout.batches.step_of(visit), rate=self.book.spec.rates[rate],
                 says=words(cell), chain=chain(scene, name, found.symbols),
@@ -219,7 +204,9 @@ class Ours:
 
     def _page_scene(self, page: str) -> Scene:
         layout = self.layout
-        values = {name: self.values.at(sheet, row, layout.PAGE_VALUE) for name, (sheet, row) in layout.page_cells.items()}
+        values = {
+            name: self.values.at(sheet, row, layout.PAGE_VALUE) for name, (sheet, row) in layout.page_cells.items()
+        }
         cells = {name: layout.page_address(name, page) for name in layout.page_cells}
         return Scene(layout.page, values, cells, self.engine.erf_error)
 
@@ -252,8 +239,8 @@ class Ours:
         """A cell that shows another: all that is said of that one, and the cell's own formula."""
         found, formula = self.values.at(*place), formula_at(self.values, place)
         where = in_sheet(source.sheet, source.cell)
-        wrong = "" if formula else "it is typed; it should be calculated"
-        if formula and found != source.value and not (found != found and source.value != source.value):
+        wrong = "" if formula else TYPED
+        if formula and full(found) != full(source.value):
             wrong = f"it should show {full(source.value)}"
         return replace(
             source, sheet=place[0], cell=cell_name(place[1], place[2]), value=found,
@@ -267,7 +254,7 @@ class Ours:
         return Explanation(
             str(self.book.path), self.engine.name, place[0], cell_name(place[1], place[2]), name, says=says,
             formula=formula, value=self.values.at(*place),
-            wrong="it is typed; it should be calculated" if typed else "", right=f"={right}" if typed else "",
+            wrong=TYPED if typed else "", right=f"={right}" if typed else "",
         )  # fmt: skip
 
     def _input(self, one: Input) -> Explanation:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 
-from xlbackprop.audit.references import Formulas
 from xlbackprop.audit.values import Values
+from xlbackprop.explanation.cells import Place, formula_at
 from xlbackprop.explanation.report import Explanation
 from xlbackprop.sheet.address import cell_name, in_sheet
 
 _MOST_LISTED = 3
 _LONGEST = 60  # characters of a neighbour's text
 
-Place = tuple[str, int, int]
 
-
-def formula_at(values: Values, place: Place) -> str:
-    """The formula as it stands in the file, with its `=`; empty where there is none."""
-    sheet, row, column = place
-    cell = values.book.sheets[sheet].cells.get((row, column))
-    if cell is None or cell.formula is None:
-        return ""
-    return "=" + Formulas(values.book).written(cell.formula, (row, column))
-
-
-def explain_plain(values: Values, place: Place, workbook: str, engine: str) -> Explanation:
+def explain_plain(
+    values: Values, place: Place, workbook: str, engine: str, says: str = "not part of a training table"
+) -> Explanation:
+    """What is there, after what `says` of it."""
     sheet, row, column = place
     formula, value = formula_at(values, place), values.at(*place)
     name = next((one for one, text in values.book.names.items() if _is_at(text, place)), "")
@@ -36,7 +29,7 @@ def explain_plain(values: Values, place: Place, workbook: str, engine: str) -> E
              ("above it", _above(values, place))]  # fmt: skip
     return Explanation(
         workbook, engine, sheet, cell_name(row, column),
-        says=f"not part of a training table: {what}", formula=formula, value=value,
+        says=f"{says}: {what}", formula=formula, value=value,
         notes=tuple((label, text) for label, text in notes if text),
     )  # fmt: skip
 
@@ -51,10 +44,10 @@ def _above(values: Values, place: Place) -> str:
     return _first_text(values, sheet, ((k, column) for k in range(row - 1, -1, -1)))
 
 
-def _first_text(values: Values, sheet: str, places: object) -> str:
+def _first_text(values: Values, sheet: str, places: Iterable[tuple[int, int]]) -> str:
     """The nearest text that somebody wrote, and where."""
     cells = values.book.sheets[sheet].cells
-    for row, column in places:  # type: ignore[attr-defined]
+    for row, column in places:
         cell = cells.get((row, column))
         if cell is not None and cell.formula is None and isinstance(cell.value, str) and cell.value.strip():
             text = " ".join(cell.value.split())

@@ -38,7 +38,12 @@ class Link:
         return text if self.holds is None else f"{text}, and its cell holds {short(self.holds)}"
 
     def as_json(self) -> dict[str, Any]:
-        return {**vars(self), "quantity": canonical(self.quantity), "value": _plain(self.value), "holds": _plain(self.holds)}
+        return {
+            **vars(self),
+            "quantity": canonical(self.quantity),
+            "value": _plain(self.value),
+            "holds": _plain(self.holds),
+        }
 
 
 @dataclass(frozen=True)

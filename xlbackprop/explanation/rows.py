@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from xlbackprop.audit.values import Values
 from xlbackprop.engine import Value
-from xlbackprop.explanation.chain import KEPT, Scene
-from xlbackprop.graph.expr import Block, Expr, Op, Prev, Ref, refs
+from xlbackprop.explanation.chain import KEPT, Scene, scene_of
+from xlbackprop.graph.expr import Block, Expr, Op, Prev, Ref
 from xlbackprop.graph.program import Cell, Program, Role
 from xlbackprop.sheet.address import absolute, cell_name
 from xlbackprop.sheet.layout import DRAWN, OVERVIEW, Layout
-from xlbackprop.sheet.values import page_values
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE
 
@@ -26,9 +25,7 @@ class Row:
     the batch `E_total of the batch`.
     """
 
-    def __init__(
-        self, layout: Layout, full: Program, values: Values, rate: int, visit: int, erf_error: float
-    ) -> None:
+    def __init__(self, layout: Layout, full: Program, values: Values, rate: int, visit: int, erf_error: float) -> None:
         self.layout, self.full, self._values = layout, full, values
         self._erf_error = erf_error
         self.sheet, self.visit = layout.sheets[rate], visit
@@ -41,15 +38,10 @@ class Row:
         """What the quantity's own cell is made of, or would be if it had a column; with `Ref`s only."""
         return self._flat(self._row_expr(self._closed(name), 0), 0)
 
-    def scene(self, names: Iterable[str]) -> Scene:
-        """These quantities, and all that they are made of."""
-        for name in names:
-            self._define(name, 0)
-        hidden = [one for one in self._program if one.expr is not None and one.name not in self._held]
-        given = {name: value for name, value in self._held.items() if not isinstance(value, str) and value is not None}
-        program = Program([cell if cell in hidden else replace(cell, expr=None) for cell in self._program])
-        known = page_values(program, {**{cell.name: float("nan") for cell in program if cell.expr is None}, **given})
-        return Scene(self._program, {**known, **self._held}, self._cells, self._erf_error)
+    def scene(self, name: str) -> Scene:
+        """A quantity, and all that it is made of."""
+        self._define(name, 0)
+        return scene_of(self._program, self._held, self._cells, self._erf_error)
 
     def _closed(self, name: str) -> Cell:
         """The cell as its column has it; of a quantity without one, with such quantities inlined."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,15 +14,15 @@ from xlbackprop.audit.table_audit import TableAudit
 from xlbackprop.engine import Engine
 from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked
-from xlbackprop.explanation.chain import Scene, chain
-from xlbackprop.explanation.plain import Place, explain_plain, formula_at
+from xlbackprop.explanation.cells import Place, formula_at
+from xlbackprop.explanation.chain import Scene, chain, scene_of
+from xlbackprop.explanation.plain import explain_plain
 from xlbackprop.explanation.report import Explanation
 from xlbackprop.graph.expr import Ref
 from xlbackprop.graph.optimizers import sgd_step
 from xlbackprop.graph.program import Cell, Program, Role
 from xlbackprop.sheet.address import cell_name, in_sheet
 from xlbackprop.sheet.plugged import rounded
-from xlbackprop.sheet.values import page_values
 from xlbackprop.spec import canonical, gradient_name, updated_name
 from xlbackprop.spec.names import RATE
 
@@ -45,19 +44,16 @@ def explain_theirs(asked: Asked, engine: Engine) -> Explanation:
     first = _at_rate(tables, asked).sheet if tables else next(iter(values.book.sheets))
     place = (cell[0] or first, cell[1], cell[2])
     for table in tables:
-        found = table.audit.table.where.get(place[1:])
-        if table.sheet == place[0] and found is not None:
-            return table.at(*found)
+        step_of = table.audit.table.where.get(place[1:])
+        if table.sheet == place[0] and step_of is not None:
+            return table.at(*step_of)
     plain = explain_plain(values, place, workbook, engine.name)
     return next((found for table in tables if (found := table.beside(place, plain)) is not None), plain)
 
 
 def _at_rate(tables: list[_Table], asked: Asked) -> _Table:
-    for table in tables:
-        if asked.rate is None or table.rate == asked.rate:
-            return table
-    known = ", ".join(f"{table.rate:g}" for table in tables if table.rate is not None)
-    raise WorkbookError(f"{asked.workbook}: has no rate {asked.rate:g}; its rates are {known or 'not known'}")
+    rated = [table for table in tables if table.rate is not None] if asked.rate is not None else tables
+    return rated[asked.rate_among([table.rate for table in rated if table.rate is not None])]
 
 
 @dataclass(frozen=True)
@@ -97,9 +93,7 @@ class _Table:
         return [*self._variables, *(cell.name for cell in self._program if cell.name not in self._variables)]
 
     def named(self, name: str, asked: Asked) -> Explanation:
-        step, last = asked.step or 0, self.audit.table.steps - 1
-        if not 0 <= step <= last:
-            raise WorkbookError(f"{self.workbook}: has no step {step}; its steps are 0 to {last}")
+        step = asked.step_among(self.audit.table.steps - 1)
         match self._variables.get(name):
             case Lane(lane):
                 return self.at(lane, step)
@@ -134,7 +128,7 @@ class _Table:
         mistake, right = audit.mistake_at(lane, step)
         return replace(
             self._about(step),
-            cell=cell_name(row, column), quantity=name or audit.roles.quantity(lane), says=self._says(lane, name),
+            cell=cell_name(row, column), quantity=name or audit.roles.quantity(lane), says=self._says(lane),
             symbols=symbols, formula=formula_at(audit.values, place),
             numbers=self._written(tree, lambda leaf: self._number(leaf, lane, step)),
             value=audit.values.at(*place), wrong=mistake, right=right,
@@ -149,13 +143,15 @@ class _Table:
             self.workbook, self.engine, self.sheet, step=step, rate=self.rate, notes=(("network", table),)
         )
 
-    def _says(self, lane: int, name: str) -> str:
+    def _says(self, lane: int) -> str:
         label = self.audit.table.columns[lane].label.strip()
         role = self.audit.roles.role(Lane(lane))
-        what = {"helper": "a helper column" if not name else "on the way", "output": "activation of an output unit"}
-        said = what.get(role, role)
-        joins = next((text for one, text in self._joins() if one == Lane(lane)), "")
-        called = f"; the sheet calls it {label!r}" if label and label != name else ""
+        what = {"helper": "a helper column", "output": "activation of an output unit"}
+        parameter = next((one for one in self.audit.network.parameters.values() if one.gradient == lane), None)
+        said = what.get(role, role) if parameter is None else f"gradient of the error by {parameter.name}"
+        variable = Lane(lane) if parameter is None else parameter.variable
+        joins = next((text for one, text in self._joins() if one == variable), "")
+        called = f"; the sheet calls it {label!r}" if label else ""
         return said + joins + called
 
     def _joins(self) -> Iterator[tuple[Variable, str]]:
@@ -171,7 +167,9 @@ class _Table:
         if tree is None or mistake or not self.audit.live or lane not in self.audit.comparing.right:
             return
         others = len(self.audit.mistakes)
-        rest = f"; verify names {others} in other formulas" if others else ""
+        rest = (
+            f"; xlbackprop verify names {others} {'mistake' if others == 1 else 'mistakes'} elsewhere" if others else ""
+        )
         yield "checked", f"its own formula is right{rest}"
 
     # Their formulas with names and numbers for addresses.
@@ -213,8 +211,7 @@ class _Table:
             program.given(RATE, Role.RATE)
             for parameter in self.audit.network.parameters.values():
                 self._add_update(program, values, cells, parameter, step)
-        plain = Program([replace(cell, expr=None) if cell.name in values else cell for cell in program])
-        return Scene(program, page_values(plain, values), cells)
+        return scene_of(program, values, cells)
 
     def _add_update(
         self, program: Program, values: dict[str, float], cells: dict[str, str], parameter: Parameter, step: int

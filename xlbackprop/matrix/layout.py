@@ -164,7 +164,7 @@ class Layout:
     @cached_property
     def templates(self) -> list[Template]:
         """Every cell of a band, row by row."""
-        formulas = Formulas(self.band, self.program, self._outside)
+        formulas = Formulas(self.band, self.program, self.outside)
         result = []
         for place, name in sorted(self.band.names.items()):
             first, other = (formulas.of(place, first=first) for first in (True, False))
@@ -177,7 +177,7 @@ class Layout:
         return result
 
     @property
-    def _outside(self) -> dict[str, str]:
+    def outside(self) -> dict[str, str]:
         """Where what does not stand in a band stands: the rate, and the inputs."""
         samples, *tensors = self.given
         result = {RATE: absolute(*self.RATE_CELL)}

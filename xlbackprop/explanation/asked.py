@@ -76,7 +76,7 @@ class Asked:
         text = self.text.strip()
         if text in names:
             return text
-        read = read_label(text)
+        read = NOTHING if _CELL.fullmatch(text) else read_label(text)  # W5 is a cell
         spellings = [canonical(text), "" if read == NOTHING else read.quantity]
         plain = {canonical(name): name for name in reversed(list(names))}
         return next((plain[one] for one in spellings if one in plain), None)

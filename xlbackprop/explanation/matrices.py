@@ -66,12 +66,8 @@ class Matrices:
         values: dict[str, Value | list[float]] = {RATE: self._number(sheet, *layout.RATE_CELL)}
         cells, given = dict(layout.outside), dict[str, list[float]]()
         for one in layout.inputs():
-            number = self._number(OVERVIEW, one.row, one.column)
-            before = values.get(one.name)  # of several samples
-            values[one.name] = (
-                number if before is None else [*(before if isinstance(before, list) else [before]), number]
-            )
-            cells.setdefault(one.name, in_sheet(OVERVIEW, absolute(one.row, one.column)))
+            given.setdefault(one.name, []).append(self._number(OVERVIEW, one.row, one.column))
+        values |= {name: numbers if len(numbers) > 1 else numbers[0] for name, numbers in given.items()}
         for cell in layout.program:
             expr = cell.first if step == 0 and cell.first is not None else cell.expr
             for prior in () if expr is None else dict.fromkeys(priors(expr)):

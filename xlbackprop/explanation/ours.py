@@ -242,9 +242,10 @@ class Ours:
         wrong = "" if formula else TYPED
         if formula and full(found) != full(source.value):
             wrong = f"it should show {full(source.value)}"
+        inherited = f"{where}: {source.wrong}" if source.wrong else ""
         return replace(
-            source, sheet=place[0], cell=cell_name(place[1], place[2]), value=found,
-            wrong=wrong or source.wrong, right=f"={right}" if wrong else source.right,
+            source, sheet=place[0], cell=cell_name(place[1], place[2]), value=found, wrong=wrong or inherited,
+            right=f"={right}" if wrong else source.right,
             formula=formula, notes=(("shows", f"{where}, which is {source.formula or 'an input'}"), *source.notes),
         )  # fmt: skip
 

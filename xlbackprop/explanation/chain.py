@@ -129,5 +129,6 @@ def _link(scene: Scene, name: str, expr: Expr | None, depth: int) -> Link:
     found, cell = scene.value(name), scene.cells.get(name, "")
     if expr is None:
         return Link(name, cell, "", scene.listed(name), found, depth)
-    gives = found if scene.agrees(found, expr) else scene.implied(expr)
-    return Link(name, cell, in_symbols(expr), scene.numbers(expr), gives, depth, None if gives == found else found)
+    agrees = scene.agrees(found, expr)
+    gives = found if agrees else scene.implied(expr)
+    return Link(name, cell, in_symbols(expr), scene.numbers(expr), gives, depth, None if agrees else found)

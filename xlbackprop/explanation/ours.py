@@ -137,17 +137,14 @@ class Ours:
     def _in_table(self, rate: int, visit: int, name: str) -> Explanation:
         """A quantity of a row; one that has no column is calculated from those that have."""
         layout, batches = self.layout, self.layout.batches
-        row = Row(layout, self.full, self.values, rate, visit, self.engine.erf_error)
-        written = row.written(name)
-        scene, step = row.scene(name), batches.step_of(visit)
-        has_column = name in layout.columns
-        sheet = layout.sheets[rate]
-        if has_column:
-            visit = batches.stop(step) - 1 if self.full[name].once else visit
+        row = Row(layout, self.full, self.values, rate, visit, name)
+        written = row.written()
+        scene = row.scene(self.engine.erf_error)
+        sheet, visit, step = row.sheet, row.visit, batches.step_of(visit)
+        if name in layout.columns:
             place = (sheet, layout.FIRST_ROW + visit, layout.columns[name])
-            found = checked(
-                self.values, self.engine, scene, written, place, layout.table_rows.formula(layout.table[name], visit)
-            )
+            right = layout.table_rows.formula(layout.table[name], visit)
+            found = checked(self.values, self.engine, scene, written, place, right)
         else:
             found = Explanation(
                 str(self.book.path), self.engine.name, sheet,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from xlbackprop.spec import canonical
 
 MOST_SHOWN = 40  # links of a chain on the terminal
 _LABEL = 14  # columns of the labels
+_OPERATOR = re.compile(r"(?<![0-9]E)[ +·,;]")  # not that of 1E+74
 _DEEPEST = 10  # levels of a chain that are indented
 
 
@@ -134,7 +136,7 @@ def folded(line: str, indent: int) -> list[str]:
         start = indent if pieces else 0
         cut = line.rfind(" ", start, WIDTH + 1)
         if cut < (start + WIDTH) // 2:
-            cut = max(line.rfind(mark, start + 1, WIDTH) for mark in " +·,;") + 1 or WIDTH
+            cut = max((found.end() for found in _OPERATOR.finditer(line, start + 1, WIDTH)), default=WIDTH)
         pieces.append(line[:cut].rstrip())
         line = " " * indent + line[cut:].lstrip()
     return [*pieces, line]

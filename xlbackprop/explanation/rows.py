@@ -19,29 +19,29 @@ _LEVELS = ("", " above", " before that")  # this row or batch, the one above, an
 
 
 class Row:
-    """The quantities of one visit at one rate. `full` is the training's program with nothing inlined.
+    """A quantity at one visit and one rate, among those of its row. `full` is the training with nothing inlined.
 
     A quantity of the row above, which an update uses, is named `w5 above`; one of all rows of
     the batch `E_total of the batch`.
     """
 
-    def __init__(self, layout: Layout, full: Program, values: Values, rate: int, visit: int, erf_error: float) -> None:
-        self.layout, self.full, self._values = layout, full, values
-        self._erf_error = erf_error
-        self.sheet, self.visit = layout.sheets[rate], visit
+    def __init__(self, layout: Layout, full: Program, values: Values, rate: int, visit: int, name: str) -> None:
+        self.layout, self.full, self.name, self._values = layout, full, name, values
+        self.sheet = layout.sheets[rate]
+        self.visit = self._last(visit) if self._is_once(name) else visit
         self._sources = dict(_sources(layout))
         self._held: dict[str, Value | list[float]] = {}
         self._cells: dict[str, str] = {}
         self._program = Program()
 
-    def written(self, name: str) -> Expr:
+    def written(self) -> Expr:
         """What the quantity's own cell is made of, or would be if it had a column; with `Ref`s only."""
-        return self._flat(self._row_expr(self._closed(name), 0), 0)
+        return self._flat(self._row_expr(self._closed(self.name), 0), 0)
 
-    def scene(self, name: str) -> Scene:
-        """A quantity, and all that it is made of."""
-        self._define(name, 0)
-        return scene_of(self._program, self._held, self._cells, self._erf_error)
+    def scene(self, erf_error: float) -> Scene:
+        """The quantity, and all that it is made of."""
+        self._define(self.name, 0)
+        return scene_of(self._program, self._held, self._cells, erf_error)
 
     def _closed(self, name: str) -> Cell:
         """The cell as its column has it; of a quantity without one, with such quantities inlined."""
@@ -99,12 +99,21 @@ class Row:
         return base == RATE or base in self._sources
 
     def _visit(self, base: str, level: int) -> int:
-        """The row of a quantity, counted from 0: what a batch has once stands in its last row."""
+        """The row of a quantity, counted from 0: what a batch has once stands in its last row.
+
+        Above what a batch has once is the batch before, above all else the row before.
+        """
         batches, visit = self.layout.batches, self.visit
-        once = batches.several and base in self.full and self.full[base].once
-        for _ in range(level):
-            visit = (batches.start(batches.step_of(visit)) if once else visit) - 1
-        return batches.stop(batches.step_of(visit)) - 1 if once else visit
+        for above in range(level):
+            visit = (batches.start(batches.step_of(visit)) if above or self._is_once(self.name) else visit) - 1
+        return self._last(visit) if self._is_once(base) else visit
+
+    def _is_once(self, base: str) -> bool:
+        return self.layout.batches.several and base in self.full and self.full[base].once
+
+    def _last(self, visit: int) -> int:
+        """The last row of a row's batch."""
+        return self.layout.batches.stop(self.layout.batches.step_of(visit)) - 1
 
     def _place(self, name: str, base: str, level: int) -> None:
         """Note where a quantity stands and what it holds, if it stands anywhere."""

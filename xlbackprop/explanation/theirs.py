@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
-from xlbackprop.audit.auditing import audit_tables
+from xlbackprop.audit.auditing import Audited, audit_tables
 from xlbackprop.audit.formula import Block, Fixed, Lane, Num, Outside, Tree, to_text
 from xlbackprop.audit.network import Parameter, Variable
 from xlbackprop.audit.right import program_of, variables_of
@@ -31,9 +32,8 @@ _ABOVE = " above"
 
 def explain_theirs(asked: Asked, engine: Engine) -> Explanation:
     """Raises WorkbookError for a file that cannot be read, and for what is not there."""
-    audited = audit_tables(asked.workbook, engine)
+    audited, tables = tables_of(asked.workbook, engine)
     values, workbook = audited.values, str(asked.workbook)
-    tables = [_Table(one, workbook, engine.name) for one in audited.tables]
     names = list(dict.fromkeys(name for table in tables for name in table.names))
     name = asked.quantity(names)
     if name is not None:
@@ -49,6 +49,11 @@ def explain_theirs(asked: Asked, engine: Engine) -> Explanation:
             return table.at(*step_of)
     plain = explain_plain(values, place, workbook, engine.name)
     return next((found for table in tables if (found := table.beside(place, plain)) is not None), plain)
+
+
+def tables_of(path: Path, engine: Engine) -> tuple[Audited, list[_Table]]:
+    audited = audit_tables(path, engine)
+    return audited, [_Table(one, str(path), engine.name) for one in audited.tables]
 
 
 def _at_rate(tables: list[_Table], asked: Asked) -> _Table:

@@ -269,20 +269,20 @@ def test_a_wrong_link_of_a_chain_is_told(small: Path, tmp_path: Path) -> None:
     assert link(found, "h1").as_text().endswith("= 0.0274219, and its cell holds -0.0124531")
 
 
-@settings(max_examples=6, **SLOW)
+@settings(max_examples=8, **SLOW)
 @given(networks())
 def test_any_cell_of_any_network(spec: Spec) -> None:
     _all_explained(spec)
 
 
-@settings(max_examples=6, **SLOW)
+@settings(max_examples=8, **SLOW)
 @given(any_networks())
 def test_any_cell_of_any_layers(spec: Spec) -> None:
     _all_explained(spec)
 
 
 def _all_explained(spec: Spec) -> None:
-    """A cell of every run, and every quantity by its name; the chain gives what the cell holds."""
+    """Cells of all kinds of runs, and quantities by their names; the chain gives what the cell holds."""
     with tempfile.TemporaryDirectory() as folder:
         ours = opened(build(spec, Path(folder) / "x.xlsx"))
         for found in _each(ours):
@@ -296,12 +296,13 @@ def _all_explained(spec: Spec) -> None:
 
 
 def _each(ours: Ours) -> Iterator[Explanation]:
-    for run in ours.layout.runs():
-        if run.sheet not in ours.layout.sheets[:-1]:
-            yield ours.at(run.place(run.count - 1))
-    for cell in ours.full:
-        if cell.role in BACKWARD and cell.name not in ours.layout.columns:
-            yield ours.explain(Asked(cell.name, ours.book.path, step=ours.layout.batches.steps))
+    """The last cells of a few dozen runs, and a dozen quantities that have no column."""
+    runs = [run for run in ours.layout.runs() if run.sheet not in ours.layout.sheets[:-1]]
+    for run in runs[:: 1 + len(runs) // 40]:
+        yield ours.at(run.place(run.count - 1))
+    hidden = [one.name for one in ours.full if one.role in BACKWARD and one.name not in ours.layout.columns]
+    for name in hidden[:: 1 + len(hidden) // 12]:
+        yield ours.explain(Asked(name, ours.book.path, step=ours.layout.batches.steps))
 
 
 def test_matrices() -> None:
@@ -310,7 +311,7 @@ def test_matrices() -> None:
     assert (found.title, found.symbols) == ("'η=0.5'!J31  ∂E/∂w1 at step 1, η = 0.5", "δ_h1·i1")
     assert link(found, "∂E/∂a_h1").symbols == "δ_o1·w5+δ_o2·w7"
     agree_with(found, numbers, spec.rates.index(0.5), 1, 1)
-    assert dict(explain("'η=0.5'!C15", path).notes)["copy of"] == "F9"
+    assert dict(explain("'η=0.5'!C16", path).notes)["copy of"] == "F10"
     recalculated = EMBEDDED.recalculate(path)
     matrices = Matrices(read_layout(path, recalculated), Values(read(path), recalculated, carries=False), EMBEDDED)
     for one in matrices.layout.templates:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xlbackprop.audit.values import Values
-from xlbackprop.engine import Engine
+from xlbackprop.engine import Engine, Value
 from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked
 from xlbackprop.explanation.cells import TYPED, Place, checked, formula_at
@@ -200,12 +200,13 @@ class Ours:
         return self._simply(place, name, words(cell), right)
 
     def _page_scene(self, page: str) -> Scene:
-        layout = self.layout
-        values = {
-            name: self.values.at(sheet, row, layout.PAGE_VALUE) for name, (sheet, row) in layout.page_cells.items()
-        }
-        cells = {name: layout.page_address(name, page) for name in layout.page_cells}
-        return Scene(layout.page, values, cells, self.engine.erf_error)
+        cells = {name: self.layout.page_address(name, page) for name in self.layout.page_cells}
+        return Scene(self.layout.page, self._page_values, cells, self.engine.erf_error)
+
+    @cached_property
+    def _page_values(self) -> dict[str, Value | list[float]]:
+        column = self.layout.PAGE_VALUE
+        return {name: self.values.at(sheet, row, column) for name, (sheet, row) in self.layout.page_cells.items()}
 
     # Copies and inputs.
 

@@ -48,6 +48,7 @@ def _top(name: str) -> str:
 
 # Which libraries a room may import, and which of our rooms it may not.
 ALLOWED = {
+    "arguments": {"click"},
     "architecture": {"msgspec", "openpyxl", "xlsxwriter"},
     "bring": {"msgspec", "numpy"},
     "curves": {"msgspec", "numpy", "openpyxl", "xlsxwriter"},

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from xlbackprop import __version__
+from xlbackprop.arguments import Place, Rates
 from xlbackprop.errors import XlbackpropError
 from xlbackprop.terminal import Progress, line
 
@@ -35,33 +36,13 @@ class _Group(click.Group):
             raise _Complaint(" ".join(str(error).split())) from None
 
 
-class _Rates(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    name = "rates"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            return tuple(float(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers; write them as 0.1,0.2", param, ctx)
-
-
-class _Place(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    name = "quantity=column"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        quantity, equals, place = value.partition("=")
-        if not (quantity.strip() and equals and place.strip()):
-            self.fail(f'{value!r} is not a quantity and its column; write --map "w1=E"', param, ctx)
-        return quantity.strip(), place.strip()
-
-
 def _network(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options that say which network."""
     for decorator in (
         click.option("--layout", type=LAYOUTS, help="A row for each sample, or matrices as people draw them on paper."),
         click.option("--style", type=STYLES, help="Closed-form gradients, or deltas in columns of their own."),
         click.option("--steps", type=int, help="How many updates."),
-        click.option("--rates", type=_Rates(), help="Learning rates, such as 0.1,0.2."),
+        click.option("--rates", type=Rates(), help="Learning rates, such as 0.1,0.2."),
         click.argument("network", default="era-s6"),
     ):
         command = decorator(command)
@@ -159,7 +140,7 @@ def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, folder:
 @click.argument("workbooks", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print an object for each workbook, for programs.")
 @click.option(
-    "--map", "mapping", multiple=True, type=_Place(), metavar="QUANTITY=COLUMN",
+    "--map", "mapping", multiple=True, type=Place(), metavar="QUANTITY=COLUMN",
     help='Where a quantity stands, if its label does not say: --map "w1=E". May be repeated.',
 )  # fmt: skip
 @click.option("--annotate", is_flag=True, help="Write a copy with the wrong cells marked, or a page about them.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlbackprop.audit.references import Formulas
 from xlbackprop.audit.values import Values
-from xlbackprop.engine import Engine
+from xlbackprop.engine import Engine, Value
 from xlbackprop.explanation.chain import Scene
 from xlbackprop.explanation.report import Explanation, full
 from xlbackprop.graph.expr import Expr
@@ -13,7 +13,10 @@ from xlbackprop.sheet.printers import in_symbols
 
 Place = tuple[str, int, int]  # sheet, row, column
 
-TYPED = "it is typed; it should be calculated"
+
+def missing_formula(formula: str, value: Value) -> str:
+    """What is wrong with a cell that should be calculated and is not."""
+    return "" if formula else f"it is {'blank' if value in (None, '') else 'typed'}; it should be calculated"
 
 
 def formula_at(values: Values, place: Place) -> str:
@@ -28,7 +31,7 @@ def formula_at(values: Values, place: Place) -> str:
 def checked(values: Values, engine: Engine, scene: Scene, written: Expr, place: Place, right: str) -> Explanation:
     """What a calculated cell of ours holds, beside what its right formula gives with the same precedents."""
     found, formula = values.at(*place), formula_at(values, place)
-    wrong = "" if formula else TYPED
+    wrong = missing_formula(formula, found)
     if formula and not scene.agrees(found, written):
         wrong = f"its right formula gives {full(scene.implied(written))}; xlbackprop verify says what else is wrong"
     return Explanation(

@@ -11,7 +11,7 @@ from xlbackprop.audit.values import Values
 from xlbackprop.engine import Engine, Value
 from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked
-from xlbackprop.explanation.cells import TYPED, Place, checked, formula_at
+from xlbackprop.explanation.cells import Place, checked, formula_at, missing_formula
 from xlbackprop.explanation.chain import Scene, chain
 from xlbackprop.explanation.plain import explain_plain, users_of
 from xlbackprop.explanation.report import Explanation, full
@@ -237,7 +237,7 @@ class Ours:
         """A cell that shows another: all that is said of that one, and the cell's own formula."""
         found, formula = self.values.at(*place), formula_at(self.values, place)
         where = in_sheet(source.sheet, source.cell)
-        wrong = "" if formula else TYPED
+        wrong = missing_formula(formula, found)
         if formula and full(found) != full(source.value):
             wrong = f"it should show {full(source.value)}"
         inherited = f"{where}: {source.wrong}" if source.wrong else ""
@@ -248,12 +248,11 @@ class Ours:
         )  # fmt: skip
 
     def _simply(self, place: Place, name: str, says: str, right: str) -> Explanation:
-        formula = formula_at(self.values, place)
-        typed = not formula and place[0] != DRAWN
+        formula, value = formula_at(self.values, place), self.values.at(*place)
+        wrong = "" if place[0] == DRAWN else missing_formula(formula, value)
         return Explanation(
             str(self.book.path), self.engine.name, place[0], cell_name(place[1], place[2]), name, says=says,
-            formula=formula, value=self.values.at(*place),
-            wrong=TYPED if typed else "", right=f"={right}" if typed else "",
+            formula=formula, value=value, wrong=wrong, right=f"={right}" if wrong else "",
         )  # fmt: skip
 
     def _input(self, one: Input) -> Explanation:

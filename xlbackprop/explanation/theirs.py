@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ def explain_theirs(asked: Asked, engine: Engine) -> Explanation:
     names = list(dict.fromkeys(name for table in tables for name in table.names))
     name = asked.quantity(names)
     if name is not None:
-        return _at_rate(tables, asked).named(name, asked)
+        return _at_rate([table for table in tables if name in table.names], asked).named(name, asked)
     cell = asked.cell(values.book.sheets, names)
     if cell is None:
         raise asked.unknown(names) if tables else WorkbookError(f"{workbook}: {audited.lacking}")
@@ -137,7 +137,7 @@ class _Table:
             symbols=symbols, formula=formula_at(audit.values, place),
             numbers=self._written(tree, lambda leaf: self._number(leaf, lane, step)),
             value=audit.values.at(*place), wrong=mistake, right=right,
-            notes=(*self._about(step).notes, *self._checked(lane, tree, mistake)),
+            notes=(*self._about(step).notes, *self._checked(lane, tree, mistake), *self._carried(place)),
             chain=chain(scene, name, symbols) if name in scene.program else (),
         )  # fmt: skip
 
@@ -155,6 +155,8 @@ class _Table:
         parameter = next((one for one in self.audit.network.parameters.values() if one.gradient == lane), None)
         said = what.get(role, role) if parameter is None else f"gradient of the error by {parameter.name}"
         variable = Lane(lane) if parameter is None else parameter.variable
+        if parameter is not None and self.audit.network.convention != "gradient":
+            said += f", as the table has it: {self.audit.network.convention}"
         joins = next((text for one, text in self._joins() if one == variable), "")
         called = f"; the sheet calls it {label!r}" if label else ""
         return said + joins + called
@@ -172,17 +174,20 @@ class _Table:
         if tree is None or mistake or not self.audit.live or lane not in self.audit.comparing.right:
             return
         others = len(self.audit.mistakes)
-        rest = (
-            f"; xlbackprop verify names {others} {'mistake' if others == 1 else 'mistakes'} elsewhere" if others else ""
-        )
+        mistakes = "1 mistake" if others == 1 else f"{others} mistakes"
+        rest = f"; xlbackprop verify names {mistakes} elsewhere" if others else ""
         yield "checked", f"its own formula is right{rest}"
+
+    def _carried(self, place: Place) -> Iterator[tuple[str, str]]:
+        values = self.audit.values
+        if values.recalculated is None or place in values.carried:
+            reason = values.carried.get(place, "nothing")
+            yield "carried", f"the value is the file's own; the calculator gives {reason}"
 
     # Their formulas with names and numbers for addresses.
 
-    def _written(self, tree: Tree | None, leaf: object) -> str:
-        if tree is None:
-            return ""
-        return to_text(tree, leaf).replace("*", "·")  # type: ignore[arg-type]
+    def _written(self, tree: Tree | None, leaf: Callable[[Tree], str]) -> str:
+        return "" if tree is None else to_text(tree, leaf).replace("*", "·")
 
     def _name(self, leaf: Tree, step: int) -> str:
         match leaf:
@@ -234,5 +239,4 @@ class _Table:
             values[one + _ABOVE] = self.audit.evaluate(variable, 0, step - 1)
             cells[one + _ABOVE] = self.audit.places.leaf(variable, step - 1)
             program.given(one + _ABOVE, program[one].role)
-        cells_of = program.cells
-        cells_of[name] = Cell(name, Role.WEIGHT, sgd_step(Ref(name + _ABOVE), Ref(slope + _ABOVE)))
+        program.cells[name] = Cell(name, Role.WEIGHT, sgd_step(Ref(name + _ABOVE), Ref(slope + _ABOVE)))

@@ -368,7 +368,9 @@ def test_every_cell_of_a_hand_made_table(hand_made: tuple[Path, Author]) -> None
             assert found.value is not None
     weight = explain("w5", path, step=1)
     assert weight.symbols == "w5 above-η·∂E/∂w5 above"
-    assert [one.quantity for one in weight.chain] == ["w5 above", "η", "∂E/∂w5 above"]
+    assert [(one.quantity, one.value) for one in weight.chain] == [
+        ("w5 above", explain("w5", path).value), ("η", 0.5), ("∂E/∂w5 above", explain("dE/dw5", path).value),
+    ]  # fmt: skip
     assert explain("$E$29", path).quantity == "the learning rate"
     assert explain("A1", path).says == "not part of a training table: blank"
 

@@ -30,15 +30,15 @@ class Summary:
 
         Nothing for a file that trains nothing.
         """
-        from xlbackprop.show.plots import diverged
+        from xlbackprop.show.observations import observations
 
         if not isinstance(self.report, TrainingReport):
             return ""
         manners: dict[str, list[str]] = {}
-        for rate, errors in zip(self.report.spec.rates, self.report.errors.tolist()):
-            manner = _manner(errors, self.report.spec.batches.per_epoch)
-            end = "" if diverged(errors) is not None else f" to {errors[-1]:.3g}"
-            manners.setdefault(manner, []).append(f"η={rate:g}{end}")
+        errors = self.report.errors.tolist()
+        for one, series in zip(observations(self.report.spec, errors), errors):
+            end = "" if one.diverged is not None else f" to {series[-1]:.3g}"
+            manners.setdefault(one.manner, []).append(f"η={one.rate:g}{end}")
         return "; ".join(f"{manner}: {', '.join(rates)}" for manner, rates in manners.items())
 
 
@@ -84,16 +84,3 @@ def run_document(
     pictures = kinds.plot(document, folder, stem, details=details)
     lap("plot")
     return Summary(path, report, pictures, seconds)
-
-
-def _manner(errors: list[float], per_epoch: int) -> str:
-    """How the error of a rate went, each sample, or batch, compared with its own visit before."""
-    from xlbackprop.show.plots import diverged
-
-    step = diverged(errors)
-    if step is not None:
-        return f"diverged at step {step}"
-    change = [after - before for before, after in zip(errors, errors[per_epoch:])]
-    rises = sum(each > 0 for each in change)
-    visits = "steps" if per_epoch == 1 else "visits"
-    return f"rose at {rises} of {len(change)} {visits}" if rises else f"falls at every {visits[:-1]}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlbackprop import files
 from xlbackprop.sheet.styles import LINE_COLOURS
+from xlbackprop.show.observations import diverged
 from xlbackprop.spec import Spec
 from xlbackprop.spec.names import batch_error, gradient_name, total_error
 
@@ -48,11 +49,6 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
 def error_plotted(spec: Spec) -> str:
     """The total error, or that of the batch where batches have several samples."""
     return batch_error() if spec.batches.several else total_error()
-
-
-def diverged(errors: Series) -> int | None:
-    """The first step whose error is not a number, None without one."""
-    return next((step for step, error in enumerate(errors) if not math.isfinite(error)), None)
 
 
 def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:

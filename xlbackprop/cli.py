@@ -222,12 +222,20 @@ def explain(cell: str, workbook: Path, step: int | None, rate: float | None, as_
 @main.command()
 @_network
 @click.option("--details", is_flag=True, help="Weights and gradients by step as well.")
+@click.option(
+    "--surface", is_flag=False, flag_value="", metavar="[W1,W2]",
+    help="The error over two weights with the paths of all rates; without names the two that move the most.",
+)  # fmt: skip
+@click.option("--animate", is_flag=True, help="The first steps as a page and as a GIF that moves.")
 @_FOLDER
-def plot(network: str, rates: Any, steps: Any, style: Any, layout: Any, details: bool, folder: Path) -> None:
+def plot(
+    network: str, rates: Any, steps: Any, style: Any, layout: Any,
+    details: bool, surface: str | None, animate: bool, folder: Path,
+) -> None:  # fmt: skip
     """Draw a network, forward and backward, and its error graphs.
 
     \b
-    Example: xlbackprop plot era-s6 --details
+    Example: xlbackprop plot era-s6 --details --surface w5,w6 --animate
     """
     from xlbackprop import kinds
     from xlbackprop.networks import stem
@@ -235,9 +243,12 @@ def plot(network: str, rates: Any, steps: Any, style: Any, layout: Any, details:
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
     with Progress() as progress:
         progress("drawing")
-        paths = kinds.plot(document, folder, stem(network), details=details)
+        weights = surface is not None and (surface.split(",") if surface else True)
+        paths = kinds.plot(document, folder, stem(network), details=details, surface=weights, animate=animate)
     if not paths:
         click.echo(f"{network} trains nothing: there is no curve to draw")
+    elif not getattr(document, "trained", ()) and (surface is not None or animate):
+        click.echo(f"{network} trains no weight: there is no surface and no step to draw")
     for path in paths:
         click.echo(path)
 

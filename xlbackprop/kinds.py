@@ -6,7 +6,7 @@ Each kind has a room of its own; all are imported when a file of theirs is met.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -133,7 +133,15 @@ def kind_of_workbook(path: Path) -> str:
     return "training"
 
 
-def plot(document: Document, folder: Path, stem: str, *, details: bool = False) -> list[Path]:
+def plot(
+    document: Document,
+    folder: Path,
+    stem: str,
+    *,
+    details: bool = False,
+    surface: bool | Sequence[str] = False,
+    animate: bool = False,
+) -> list[Path]:
     """The pictures of a network file; an architecture has none."""
     match kind_of(document):
         case "functions":
@@ -146,4 +154,5 @@ def plot(document: Document, folder: Path, stem: str, *, details: bool = False) 
     from xlbackprop.show.plots import plot as draw
 
     network: Any = document
-    return [*draw_network(network, folder, stem), *draw(network, folder, stem, details=details)]
+    graphs = draw(network, folder, stem, details=details, surface=surface, animate=animate)
+    return [*draw_network(network, folder, stem), *graphs]

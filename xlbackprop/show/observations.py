@@ -180,6 +180,7 @@ def _slope(values: Series) -> float:
 
 def _fastest(observed: Sequence[Observation]) -> list[str]:
     lines = []
+    unit, whole = observed[0].unit, _number(observed[0].whole)
     for k, (_, words) in enumerate(LEVELS):
         times = {one.rate: time for one in observed if (time := one.reached[k]) is not None}
         if times:
@@ -187,8 +188,7 @@ def _fastest(observed: Sequence[Observation]) -> list[str]:
             rates = _rates(rate for rate, time in times.items() if time == first)
             others = [one.rate for one in observed if one.rate not in times]
             never = f"; not reached by {_rates(others)}" if others else ""
-            start, time = _number(observed[0].whole), _count(first, observed[0].unit)
-            lines.append(f"Fastest to {words} of {start}: {rates}, in {time}{never}.")
+            lines.append(f"Fastest to {words} of {whole}: {rates}, in {_count(first, unit)}{never}.")
     return lines
 
 

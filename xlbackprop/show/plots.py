@@ -12,7 +12,7 @@ from xlbackprop import files
 from xlbackprop.sheet.styles import LINE_COLOURS
 from xlbackprop.show.observations import diverged
 from xlbackprop.spec import Spec
-from xlbackprop.spec.names import batch_error, gradient_name, total_error
+from xlbackprop.spec.names import batch_error, batch_gradient, gradient_name, total_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,12 +21,23 @@ DASHES = ("-", "--", ":", "-.")
 Series = Sequence[float]
 
 
-def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) -> list[Path]:
+def plot(
+    spec: Spec,
+    folder: Path | str,
+    stem: str,
+    *,
+    details: bool = False,
+    surface: bool | Sequence[str] = False,
+    animate: bool = False,
+) -> list[Path]:
     """Write the pictures into the folder and return their paths.
 
     One of all rates, linear and logarithmic, and one for each rate; with `details` also weights
-    and gradients by step for each rate. The numbers are the reference's, so that the same network
-    gives the same bytes. Raises OutputError where a file cannot be written.
+    and gradients by step for each rate; with `surface` the error over two trained weights, those
+    named or the two that move the most, with the path of each rate; with `animate` the first steps
+    as a page and a GIF. A network that trains nothing has no weights to draw. The numbers are the
+    reference's, so that the same network gives the same bytes. Raises OutputError where a file
+    cannot be written, NetworkError where the weights of a surface are not two trained ones.
     """
     from xlbackprop.reference.run import train
 
@@ -39,11 +50,44 @@ def plot(spec: Spec, folder: Path | str, stem: str, *, details: bool = False) ->
         if details:
             for what, names in (
                 ("weights", [name for name, _, _ in spec.parameters()]),
-                ("gradients", [gradient_name(name) for name in spec.trained]),
+                ("gradients", [gradient_plotted(spec, name) for name in spec.trained]),
             ):
-                figure = _quantities(spec, rate, what, {name: numbers[name][k].tolist() for name in names})
+                figure = _quantities(spec, rate, what, {name: by_step(spec, numbers, name, k) for name in names})
                 paths.append(save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
+    return paths + _with_scene(spec, numbers, folder / stem, surface, animate=animate)
+
+
+def _with_scene(
+    spec: Spec, numbers: Mapping[str, Any], stem: Path, surface: bool | Sequence[str], *, animate: bool
+) -> list[Path]:
+    """The surface and the first steps, as far as they are asked for."""
+    from xlbackprop.show import steps
+    from xlbackprop.show import surface as surfaces
+
+    if not surface and not animate:
+        return []
+    scene = surfaces.scene(spec, numbers, () if isinstance(surface, bool) else surface)
+    if scene is None:
+        return []
+    paths = [save(surfaces.surface(scene), Path(f"{stem}-surface.png"))] if surface else []
+    if animate:
+        first = steps.first_steps(scene, numbers)
+        paths.append(save(steps.page(first), Path(f"{stem}-steps.png")))
+        paths.append(steps.animation(first, scene, Path(f"{stem}-steps.gif")))
     return paths
+
+
+def by_step(spec: Spec, numbers: Mapping[str, Any], name: str, rate: int) -> list[float]:
+    """A quantity at every step: of what each row has, that of the batch's first row."""
+    series: list[float] = numbers[name][rate].tolist()
+    if len(series) == spec.updates + 1:
+        return series
+    return [series[start] for start, _ in spec.batches]
+
+
+def gradient_plotted(spec: Spec, parameter: str) -> str:
+    """The gradient, or that of the batch where batches have several samples."""
+    return (batch_gradient if spec.batches.several else gradient_name)(parameter)
 
 
 def error_plotted(spec: Spec) -> str:
@@ -58,7 +102,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
         label = f"η = {rate:g}" + ("" if step is None else f" (diverged at step {step})")
         for axes in (linear, log):
             axes.plot(
-                _drawable(series), label=label, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2
+                drawable(series), label=label, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=2
             )
     _error_axes(linear, errors, error_plotted(spec), log=False)
     _error_axes(log, errors, error_plotted(spec), log=True)
@@ -71,7 +115,7 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
 
 def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
     figure, (axes,) = figure_of(7, 4.2, 1)
-    axes.plot(_drawable(errors), color=LINE_COLOURS[0], linewidth=2)
+    axes.plot(drawable(errors), color=LINE_COLOURS[0], linewidth=2)
     _error_axes(axes, [errors], error_plotted(spec), log=False)
     axes.set_title(f"{spec.title}: η = {rate:g}")
     if (step := diverged(errors)) is not None:
@@ -88,7 +132,7 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
 def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
     figure, (axes,) = figure_of(8.5, 4.6, 1, right=0.35 + 1.05 * (1 + (len(series) - 1) // 14) * (len(series) <= 40))
     for k, (name, values) in enumerate(series.items()):
-        axes.plot(_drawable(values), label=name, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
+        axes.plot(drawable(values), label=name, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
     axes.set_xlabel("step (updates of the weights)")
     axes.set_ylabel({"weights": "weight", "gradients": "gradient of E_total"}[what])
     axes.set_title(f"{spec.title}: {what} at η = {rate:g}")
@@ -102,15 +146,17 @@ def _blows_up(series: Series) -> bool:
     return diverged(series) is not None
 
 
-def figure_of(width: float, height: float, panels: int, *, right: float = 0.25) -> tuple[Figure, Sequence[Any]]:
-    """A figure of that size with its panels side by side; `right` inches stay free for a legend."""
+def figure_of(
+    width: float, height: float, panels: int, *, rows: int = 1, right: float = 0.25
+) -> tuple[Figure, Sequence[Any]]:
+    """A figure of that size with its panels side by side, in rows; `right` inches stay free for a legend."""
     # The classes themselves, not pyplot: half the import time, and no window system.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
-    panel = figure.subplots(1, panels, squeeze=False)[0]
+    panel = figure.subplots(rows, panels // rows, squeeze=False).ravel()
     top = 0.75 if panels > 1 else 0.45  # several panels have a title above their own
     # Margins in inches. The layouts that find them draw everything twice.
     figure.subplots_adjust(0.85 / width, 0.6 / height, 1 - right / width, 1 - top / height, wspace=0.28)
@@ -124,7 +170,7 @@ def figure_of(width: float, height: float, panels: int, *, right: float = 0.25) 
 def _error_axes(axes: Any, errors: Sequence[Series], label: str, *, log: bool) -> None:
     axes.set_xlabel("step (updates of the weights)")
     axes.set_ylabel(label)
-    finite = [error for series in errors for error in _drawable(series) if math.isfinite(error)]
+    finite = [error for series in errors for error in drawable(series) if math.isfinite(error)]
     if log and any(error > 0 for error in finite):
         axes.set_yscale("log")
     elif finite:
@@ -134,7 +180,7 @@ def _error_axes(axes: Any, errors: Sequence[Series], label: str, *, log: bool) -
         axes.set_ylim(0, min(top, 4 * start) * 1.05 or 1)
 
 
-def _drawable(series: Series) -> list[float]:
+def drawable(series: Series) -> list[float]:
     """The values that axes can show; of a run that blows up those before 1e100."""
     return [value if abs(value) < 1e100 else math.nan for value in series]
 
@@ -161,6 +207,18 @@ def svg(figure: Figure) -> bytes:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a .png or .svg file. Raises OutputError where it cannot be written; an earlier file then stays."""
+    as_written(figure)
     with files.replacing(path) as temporary:
         temporary.write_bytes(svg(figure) if path.suffix == ".svg" else png(figure))
     return path
+
+
+def as_written(figure: Figure) -> None:
+    """No text of ours is TeX: a `$` in a title or a name is a dollar."""
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        texts = [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts, *(legend.get_texts() if legend else ())]
+        for text in texts:
+            text.set_parse_math(False)
+    for text in figure.texts:
+        text.set_parse_math(False)

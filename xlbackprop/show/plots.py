@@ -43,37 +43,27 @@ def plot(
 
     numbers = train(spec).values
     errors = numbers[error_plotted(spec)].tolist()
+    scene = None
+    if surface or animate:
+        from xlbackprop.show import steps
+        from xlbackprop.show import surface as surfaces
+
+        scene = surfaces.scene(spec, numbers, () if isinstance(surface, bool) else surface)
     folder = Path(folder)
     paths = [save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
     for k, rate in enumerate(spec.rates):
         paths.append(save(_one_rate(spec, rate, errors[k]), folder / f"{stem}-error-{rate!r}.png"))
         if details:
-            for what, names in (
-                ("weights", [name for name, _, _ in spec.parameters()]),
-                ("gradients", [gradient_plotted(spec, name) for name in spec.trained]),
-            ):
-                figure = _quantities(spec, rate, what, {name: by_step(spec, numbers, name, k) for name in names})
-                paths.append(save(figure, folder / f"{stem}-{what}-{rate!r}.png"))
-    return paths + _with_scene(spec, numbers, folder / stem, surface, animate=animate)
+            from xlbackprop.show.details import gradients, weights
 
-
-def _with_scene(
-    spec: Spec, numbers: Mapping[str, Any], stem: Path, surface: bool | Sequence[str], *, animate: bool
-) -> list[Path]:
-    """The surface and the first steps, as far as they are asked for."""
-    from xlbackprop.show import steps
-    from xlbackprop.show import surface as surfaces
-
-    if not surface and not animate:
-        return []
-    scene = surfaces.scene(spec, numbers, () if isinstance(surface, bool) else surface)
-    if scene is None:
-        return []
-    paths = [save(surfaces.surface(scene), Path(f"{stem}-surface.png"))] if surface else []
-    if animate:
+            paths.append(save(weights(spec, numbers, k), folder / f"{stem}-weights-{rate!r}.png"))
+            paths.append(save(gradients(spec, numbers, k), folder / f"{stem}-gradients-{rate!r}.png"))
+    if scene and surface:
+        paths.append(save(surfaces.surface(scene), folder / f"{stem}-surface.png"))
+    if scene and animate:
         first = steps.first_steps(scene, numbers)
-        paths.append(save(steps.page(first), Path(f"{stem}-steps.png")))
-        paths.append(steps.animation(first, scene, Path(f"{stem}-steps.gif")))
+        paths.append(save(steps.page(first), folder / f"{stem}-steps.png"))
+        paths.append(steps.animation(first, scene, folder / f"{stem}-steps.gif"))
     return paths
 
 
@@ -129,19 +119,6 @@ def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
     return figure
 
 
-def _quantities(spec: Spec, rate: float, what: str, series: Mapping[str, Series]) -> Figure:
-    figure, (axes,) = figure_of(8.5, 4.6, 1, right=0.35 + 1.05 * (1 + (len(series) - 1) // 14) * (len(series) <= 40))
-    for k, (name, values) in enumerate(series.items()):
-        axes.plot(drawable(values), label=name, color=LINE_COLOURS[k % 8], linestyle=DASHES[k // 8 % 4], linewidth=1.8)
-    axes.set_xlabel("step (updates of the weights)")
-    axes.set_ylabel({"weights": "weight", "gradients": "gradient of E_total"}[what])
-    axes.set_title(f"{spec.title}: {what} at η = {rate:g}")
-    if len(series) <= 40:
-        columns = 1 + (len(series) - 1) // 14
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=columns)
-    return figure
-
-
 def _blows_up(series: Series) -> bool:
     return diverged(series) is not None
 
@@ -156,7 +133,7 @@ def figure_of(
 
     figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
-    panel = figure.subplots(rows, panels // rows, squeeze=False).ravel()
+    panel = figure.subplots(rows, panels // rows, squeeze=False).ravel().tolist()
     top = 0.75 if panels > 1 else 0.45  # several panels have a title above their own
     # Margins in inches. The layouts that find them draw everything twice.
     figure.subplots_adjust(0.85 / width, 0.6 / height, 1 - right / width, 1 - top / height, wspace=0.28)

@@ -21,6 +21,7 @@ PAGE = (0, 1, 2, 3, 5, 10)  # the steps on the page
 MOVING = 30  # updates in the animation
 FRAMES = 4  # a second
 REST = 6  # frames that the last one stays
+COLOURS = 128
 WIDE = 12  # bars: of more a panel takes the whole width
 BARS = 40  # of more a strip of shades is drawn
 PULL = 0.35  # of the weights' range: how long the longest arrow is
@@ -85,7 +86,8 @@ def first_steps(scene: Scene, numbers: Mapping[str, Any]) -> Steps:
 def page(one: Steps) -> Figure:
     """Small multiples of the first steps."""
     one = one.upto(PAGE[-1])
-    shown = [step for step in PAGE if step < len(one.errors)]
+    last = len(one.errors) - 1
+    shown = [step for step in PAGE if step < last] + [last]
     count = len(one.spec.trained)
     across = min(3, len(shown)) if count <= WIDE else 1
     rows = -(-len(shown) // across)
@@ -107,8 +109,6 @@ def animation(one: Steps, scene: Scene, path: Path) -> Path:
 
     Raises OutputError where it cannot be written; the same steps give the same bytes.
     """
-    from matplotlib.animation import PillowWriter
-
     figure, (left, right) = figure_of(11, 5, 2)
     figure.subplots_adjust(left=0.07, bottom=0.17, right=0.985, top=0.87, wspace=0.18)
     ground(left, scene)
@@ -118,7 +118,7 @@ def animation(one: Steps, scene: Scene, path: Path) -> Path:
     left.set_title(f"the error over {' and '.join(scene.window)}", fontsize=10)
     figure.suptitle(f"{one.spec.title}: η = {one.spec.rates[one.rate]:g}", y=0.975)
     figure.text(0.012, 0.015, note(one), fontsize=9, color="#444444", va="bottom")
-    writer = PillowWriter(fps=FRAMES)
+    writer = _writer()
     with files.replacing(path) as temporary:
         writer.setup(figure, temporary, dpi=80)
         for step in [*range(len(one.errors)), *[len(one.errors) - 1] * REST]:
@@ -130,6 +130,22 @@ def animation(one: Steps, scene: Scene, path: Path) -> Path:
             writer.grab_frame()
         writer.finish()
     return path
+
+
+def _writer() -> Any:
+    """Of GIFs whose frames have one palette: what stays is the same in each, and takes no room."""
+    from matplotlib.animation import PillowWriter
+
+    class OnePalette(PillowWriter):
+        _frames: list[Any]
+
+        def finish(self) -> None:
+            frames = [frame.convert("RGB") for frame in self._frames]
+            palette = frames[-1].quantize(COLOURS)
+            self._frames = [frame.quantize(palette=palette, dither=0) for frame in frames]
+            super().finish()
+
+    return OnePalette(fps=FRAMES)
 
 
 def note(one: Steps) -> str:
@@ -144,13 +160,11 @@ def note(one: Steps) -> str:
 
 def panel(axes: Any, one: Steps, step: int, *, named: bool) -> None:
     """The weights of a step."""
-    (_strip if len(one.spec.trained) > BARS else _bars)(axes, one, step)
-    count = len(one.spec.trained)
-    if named and count <= BARS:
-        turned = {"rotation": 90, "fontsize": 8} if count > WIDE else {}
-        axes.set_xticks(range(count), one.spec.trained, parse_math=False, **turned)
-    elif count <= BARS:
-        axes.set_xticks([])
+    names = one.spec.trained
+    (_strip if len(names) > BARS else _bars)(axes, one, step)
+    shown = range(0, len(names), -(-len(names) // BARS)) if named else ()
+    turned = {"rotation": 90, "fontsize": 8} if len(names) > WIDE else {}
+    axes.set_xticks(shown, [names[k] for k in shown], parse_math=False, **turned)
     axes.set_title(f"step {step}: {error_plotted(one.spec)} = {one.errors[step]:.4g}", fontsize=10)
 
 
@@ -176,5 +190,6 @@ def _strip(axes: Any, one: Steps, step: int) -> None:
     pull = [-g / one.steepest for g in one.gradients[step]]
     # Cividis keeps its order in grey and for the colour-blind.
     axes.imshow([moved, pull], cmap="cividis", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    axes.axhline(0.5, color="white", linewidth=2)
     axes.set_yticks([0, 1], ["moved", "pull"])
     axes.grid(visible=False)

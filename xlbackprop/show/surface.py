@@ -109,14 +109,14 @@ def ground(axes: Any, one: Scene) -> None:
     if len(names) == 1:
         axes.plot(sides[0], error, color="#888888", linewidth=1.5)
         axes.set_ylabel(_whose_error(one.spec))
-        finite = [e for e in error.tolist() if math.isfinite(e)]
+        finite = [e for e in error.ravel().tolist() if math.isfinite(e)]
         if finite:
             room = 0.08 * (max(finite) - min(finite)) or 0.5
             axes.set_ylim(min(finite) - room, max(finite) + room)
         return
     axes.set_ylabel(names[1])
     axes.set_ylim(*one.window[names[1]])
-    finite = [e for row in error.tolist() for e in row if math.isfinite(e)]
+    finite = [e for e in error.ravel().tolist() if math.isfinite(e)]
     if finite and min(finite) < max(finite):
         _contours(axes, sides, error, levels(finite))
 
@@ -146,7 +146,7 @@ def levels(errors: Sequence[float]) -> list[float]:
         parts = (1, 2, 5) if last - first <= 5 else (1,)
         found = [part * 10.0**power for power in range(first, last + 1) for part in parts]
     else:
-        found = MaxNLocator(12).tick_values(low, high).tolist()
+        found = [float(level) for level in MaxNLocator(12).tick_values(low, high)]
     inside = [level for level in found if low < level < high]
     return inside if len(inside) > 1 else [low + (high - low) * k / 4 for k in (1, 2, 3)]
 

@@ -69,7 +69,7 @@ def comparison(observed: Sequence[Observation]) -> list[str]:
 
     Of a single rate there are none, nor of what none of the rates did.
     """
-    moved = [one for one in observed if one.times]
+    moved = [one for one in observed if one.times or one.diverged is not None]
     return [*_fastest(moved), *_lowest(moved), *_larger(moved)] if len(moved) > 1 else []
 
 
@@ -88,7 +88,9 @@ def _observed(spec: Spec, rate: float, errors: Series, curve: Series, whole: flo
     end = diverged(errors)
     finite = errors[:end]
     rises = [step for step in range(lag, len(finite)) if finite[step] > finite[step - lag]]
-    ending, half_life = _ending(curve) if end is None else (None, None)
+    swings = _swings(curve)
+    settled = end is None and (swings is None or swings[1] < len(curve) - 1)
+    ending, half_life = _ending(curve) if settled else (None, None)
     return Observation(
         rate=rate,
         diverged=end,
@@ -101,7 +103,7 @@ def _observed(spec: Spec, rate: float, errors: Series, curve: Series, whole: flo
         end=curve[-1],
         times=len(curve) - 1,
         moves=_ratio(max(curve) - min(curve), abs(curve[0])),
-        swings=_swings(curve),
+        swings=swings,
         period_two=_period_two(curve) if end is None else None,
         whole=whole,
         reached=_reached(curve, whole),
@@ -148,7 +150,7 @@ def _period_two(curve: Series) -> tuple[float, float] | None:
 
 def _reached(curve: Series, whole: float) -> tuple[int | None, ...]:
     """Of an error that goes below 0 no part makes sense, nor of one that begins at 0."""
-    if min(curve) < 0 or whole <= 0:
+    if min(curve) < 0 or not 0 < whole < math.inf:
         return (None,) * len(LEVELS)
     return tuple(next((time for time, error in enumerate(curve) if error <= part * whole), None) for part, _ in LEVELS)
 
@@ -299,7 +301,7 @@ MANNERS: tuple[Rule, ...] = (
     (lambda o: o.falls == o.compared, lambda o: f"falls at every {_visit(o)}"),
     (lambda o: o.falls == o.rises == 0, lambda o: "does not move"),
     (lambda o: o.rises == 0, lambda o: "never rises"),
-    (lambda o: True, lambda o: f"rose at {o.rises} of {o.compared} {_visit(o)}s"),
+    (lambda o: True, lambda o: f"rose at {o.rises} of {o.compared} {_visit(o)}{'s' * (o.compared > 1)}"),
 )
 
 RISES: tuple[Rule, ...] = (

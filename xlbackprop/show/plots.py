@@ -40,6 +40,7 @@ def plot(
     cannot be written, NetworkError where the weights of a surface are not two trained ones.
     """
     from xlbackprop.reference.run import train
+    from xlbackprop.show.details import gradients, weights
 
     numbers = train(spec).values
     errors = numbers[error_plotted(spec)].tolist()
@@ -54,8 +55,6 @@ def plot(
     for k, rate in enumerate(spec.rates):
         paths.append(save(_one_rate(spec, rate, errors[k]), folder / f"{stem}-error-{rate!r}.png"))
         if details:
-            from xlbackprop.show.details import gradients, weights
-
             paths.append(save(weights(spec, numbers, k), folder / f"{stem}-weights-{rate!r}.png"))
             paths.append(save(gradients(spec, numbers, k), folder / f"{stem}-gradients-{rate!r}.png"))
     if scene and surface:

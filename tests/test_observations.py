@@ -113,6 +113,10 @@ def test_what_several_rates_say_together() -> None:
         "Lowest error at the end: η = 0.1 and 0.5, 0.0625.",
         "A larger rate stops helping after η = 0.1: η = 0.5 ends at 0.0625, no lower than 0.0625.",
     ]
+    at_once = [1.0, *[INF] * 20]
+    assert comparison(observations(_spec(0.1, 0.5, steps=20), [slow, at_once]))[-1] == (
+        "A larger rate stops helping after η = 0.1: η = 0.5 diverged at step 1."
+    )
     assert comparison(observations(_spec(0.1), [slow])) == []
 
 

@@ -95,6 +95,16 @@ def test_a_path_that_runs_away_leaves_the_window_and_says_when() -> None:
     assert (labels[0], labels[2:]) == ("η = 0.1", ["start"])
 
 
+def test_a_path_far_longer_than_the_others_does_not_flatten_them() -> None:
+    """Its error stays small, so only its length tells."""
+    spec = override(load("era-s6"), rates=(0.1, 1.0, 1e4), steps=10)
+    one = surface.scene(spec, train(spec).values)
+    assert one is not None
+    for name, (low, high) in one.window.items():
+        reach = [max(abs(w - series[0]) for w in series) for series in one.went[name]]
+        assert reach[2] > 20 * (high - low) > 20 * reach[1]
+
+
 def test_all_that_a_window_shows_may_be_flat_or_stand_still() -> None:
     spec = msgspec.structs.replace(override(load("era-s6"), rates=(1e-300,), steps=2), l2=0.0)
     one = surface.scene(spec, train(spec).values)
@@ -179,6 +189,16 @@ def test_the_first_steps_are_those_of_the_training(name: str) -> None:
     titles = [axes.get_title() for axes in steps.page(one).axes]
     error = plots.error_plotted(spec)
     assert titles[0] == f"step 0: {error} = {numbers[error][one.rate][0]:.4g}"
+
+
+def test_the_first_steps_of_a_run_that_blows_up_end_before_and_say_so() -> None:
+    spec = override(load("simple-mlp"), rates=(1000.0,), steps=20)
+    numbers = train(spec).values
+    scene = surface.scene(spec, numbers)
+    assert scene is not None
+    one = steps.first_steps(scene, numbers)
+    assert one.blown_up == len(one.errors) == 1
+    assert steps.page(one).texts[-1].get_text().endswith("From step 1 on the error is far above the start.")
 
 
 HOSTILE = r"$\frac{1}$ <b> \alpha $x_1$"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from xlbackprop.kinds import plot as plot
     from xlbackprop.networks import load as load
     from xlbackprop.networks import templates as templates
+    from xlbackprop.show.observations import Observation as Observation
+    from xlbackprop.show.observations import observations as observations
     from xlbackprop.show.readme import readme as readme
     from xlbackprop.show.screenshots import screenshot as screenshot
     from xlbackprop.spec import Spec as Spec
@@ -46,6 +48,7 @@ _HOMES = {
     "EngineError": "errors",
     "Explanation": "explanation",
     "NetworkError": "errors",
+    "Observation": "show.observations",
     "OutputError": "errors",
     "Report": "verification",
     "Spec": "spec",
@@ -56,6 +59,7 @@ _HOMES = {
     "explain": "explanation",
     "from_torch": "bring.torch_models",
     "load": "networks",
+    "observations": "show.observations",
     "ops": "graph.listing",
     "plot": "kinds",
     "readme": "show.readme",

@@ -88,8 +88,8 @@ def _observed(spec: Spec, rate: float, errors: Series, curve: Series, whole: flo
     end = diverged(errors)
     finite = errors[:end]
     rises = [step for step in range(lag, len(finite)) if finite[step] > finite[step - lag]]
-    swings = _swings(curve)
-    settled = end is None and (swings is None or swings[1] < len(curve) - 1)
+    swings, two = _swings(curve), _period_two(curve) if end is None else None
+    settled = end is None and two is None and (swings is None or swings[1] < len(curve) - 1)
     ending, half_life = _ending(curve) if settled else (None, None)
     return Observation(
         rate=rate,
@@ -104,7 +104,7 @@ def _observed(spec: Spec, rate: float, errors: Series, curve: Series, whole: flo
         times=len(curve) - 1,
         moves=_ratio(max(curve) - min(curve), abs(curve[0])),
         swings=swings,
-        period_two=_period_two(curve) if end is None else None,
+        period_two=two,
         whole=whole,
         reached=_reached(curve, whole),
         ending=ending,

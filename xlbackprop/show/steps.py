@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ class Steps:
     weights: Sequence[Sequence[float]]
     gradients: Sequence[Sequence[float]]
     errors: Sequence[float]
+    blown_up: int | None  # the step from which on they are not shown
 
     @cached_property
     def steepest(self) -> float:
@@ -63,14 +64,14 @@ class Steps:
 
     def upto(self, last: int) -> Steps:
         stop = last + 1
-        return Steps(self.spec, self.rate, self.weights[:stop], self.gradients[:stop], self.errors[:stop])
+        return replace(self, weights=self.weights[:stop], gradients=self.gradients[:stop], errors=self.errors[:stop])
 
 
 def first_steps(scene: Scene, numbers: Mapping[str, Any]) -> Steps:
     """The steps at the rate in the middle, up to MOVING; of a run that blows up those before."""
     spec = scene.spec
     k = sorted(range(len(spec.rates)), key=lambda k: spec.rates[k])[(len(spec.rates) - 1) // 2]
-    steps = range(min(MOVING + 1, sane(scene.errors[k])))
+    steps = range(min(MOVING, spec.updates) + 1)[: sane(scene.errors[k])]
     weights = [by_step(spec, numbers, name, k) for name in spec.trained]
     gradients = [by_step(spec, numbers, gradient_plotted(spec, name), k) for name in spec.trained]
     errors = by_step(spec, numbers, error_plotted(spec), k)
@@ -80,6 +81,7 @@ def first_steps(scene: Scene, numbers: Mapping[str, Any]) -> Steps:
         [[series[step] for series in weights] for step in steps],
         [[series[step] for series in gradients] for step in steps],
         [errors[step] for step in steps],
+        steps.stop if steps.stop <= min(MOVING, spec.updates) else None,
     )
 
 
@@ -150,12 +152,13 @@ def _writer() -> Any:
 
 def note(one: Steps) -> str:
     """What the signs mean."""
+    text = f"Bar: the weight; black line: its start; arrow: the pull of its gradient, −∂E/∂w × {one.stretch:.2g}."
     if len(one.spec.trained) > BARS:
-        return (
+        text = (
             f"Light is up, dark is down. Full shade: a weight {one.farthest:.2g} from its start, "
             f"a gradient of {one.steepest:.2g}; the pull is −∂E/∂w."
         )
-    return f"Bar: the weight; black line: its start; arrow: the pull of its gradient, −∂E/∂w × {one.stretch:.2g}."
+    return text if one.blown_up is None else f"{text} From step {one.blown_up} on the error is far above the start."
 
 
 def panel(axes: Any, one: Steps, step: int, *, named: bool) -> None:

@@ -97,7 +97,7 @@ def test_a_path_that_runs_away_leaves_the_window_and_says_when() -> None:
 
 def test_a_path_far_longer_than_the_others_does_not_flatten_them() -> None:
     """Its error stays small, so only its length tells."""
-    spec = override(load("era-s6"), rates=(0.1, 1.0, 1e4), steps=10)
+    spec = override(load("nielsen-neuron"), rates=(0.1, 0.15, 1e4), steps=10)
     one = surface.scene(spec, train(spec).values)
     assert one is not None
     for name, (low, high) in one.window.items():
@@ -105,8 +105,22 @@ def test_a_path_far_longer_than_the_others_does_not_flatten_them() -> None:
         assert reach[2] > 20 * (high - low) > 20 * reach[1]
 
 
-def test_all_that_a_window_shows_may_be_flat_or_stand_still() -> None:
-    spec = msgspec.structs.replace(override(load("era-s6"), rates=(1e-300,), steps=2), l2=0.0)
+def test_a_window_ends_where_the_error_is_far_above_the_start() -> None:
+    spec = override(load("graddesc"), rates=(0.001,), steps=60)
+    numbers = train(spec).values
+    _, errors = path(spec, numbers)
+    one = surface.scene(spec, numbers)
+    assert one is not None
+    count = surface.sane(errors[0].tolist())
+    assert errors[0][count] > 10 * errors[0][0] >= errors[0][:count].max()
+    low, high = one.window["a"]
+    shown = numbers["a"][0][:count]
+    assert high - low == pytest.approx((1 + 2 * surface.MARGIN) * (shown.max() - shown.min()))
+
+
+@pytest.mark.parametrize("rate", [1e-300, 1e-14])
+def test_all_that_a_window_shows_may_be_flat_or_stand_still(rate: float) -> None:
+    spec = override(load("era-s6"), rates=(rate,), steps=2)
     one = surface.scene(spec, train(spec).values)
     assert one is not None
     assert all(high > low for low, high in one.window.values())

@@ -143,7 +143,7 @@ def _writer() -> Any:
 
         def finish(self) -> None:
             frames = [frame.convert("RGB") for frame in self._frames]
-            palette = frames[-1].quantize(COLOURS)
+            palette = frames[-1].quantize(COLOURS, method=1)  # by coverage: white stays white
             self._frames = [frame.quantize(palette=palette, dither=0) for frame in frames]
             super().finish()
 

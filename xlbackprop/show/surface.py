@@ -21,6 +21,7 @@ MARKERS = "os^Dv*PX"
 HIGH = 9  # times the start: an error above it by so much is no longer worth a place in the window
 FAR = 12  # times: a path that goes so much further than the next shorter one leaves the window
 MARGIN = 0.15  # of the window, beyond what it must show
+STILL = 1e-9  # relative: what moves by less is shown as if it did not
 WIDE = 30  # from this ratio of the largest to the smallest error on, the contours are logarithmic
 
 
@@ -210,7 +211,8 @@ def _near(reach: Sequence[float]) -> list[int]:
 def _window(paths: Sequence[Sequence[float]]) -> tuple[float, float]:
     values = [value for series in paths for value in series]
     low, high = min(values), max(values)
-    room = MARGIN * (high - low) or max(1.0, abs(low)) / 2
+    still = high - low <= STILL * max(abs(low), abs(high))
+    room = max(1.0, abs(low)) / 2 if still else MARGIN * (high - low)
     return low - room, high + room
 
 

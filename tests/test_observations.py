@@ -17,10 +17,10 @@ from xlbackprop.show.observations import (
     IN_TURN,
     LEVELS,
     Observation,
-    as_markdown,
     comparison,
     diverged,
     observations,
+    sentences,
 )
 from xlbackprop.show.plots import error_plotted
 from xlbackprop.spec import Spec, override
@@ -216,7 +216,7 @@ def test_the_comparison_is_of_all_rates(series: list[list[float]]) -> None:
     rates = tuple(0.1 * (k + 1) for k in range(len(series)))
     observed = observations(_spec(*rates, steps=length), series)
     said = "\n".join(comparison(observed))
-    assert as_markdown(observed).count("\n") == len(series) + (said.count("\n") + 1 if said else 0)
+    assert sentences(observed) == [*(one.sentence for one in observed), *said.splitlines()]
     ends = {o.rate: o.end for o in observed if o.diverged is None and o.times}
     if match := re.search(r"Lowest error at the end: η = ([\d.]+)", said):
         assert ends[next(rate for rate in ends if f"{rate:g}" == match[1])] == min(ends.values())
@@ -234,7 +234,7 @@ def test_templates(name: str) -> None:
     spec = load(name)
     observed = observations(spec, train(spec).values[error_plotted(spec)].tolist())
     assert [one.rate for one in observed] == list(spec.rates)
-    assert all(line.startswith("- ") and line.endswith(".") for line in as_markdown(observed).splitlines())
+    assert all(line.endswith(".") and "\n" not in line for line in sentences(observed))
 
 
 def test_a_run_tells_the_same_manner(tmp_path) -> None:

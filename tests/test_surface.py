@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -215,22 +214,17 @@ def test_the_first_steps_of_a_run_that_blows_up_end_before_and_say_so() -> None:
     assert steps.page(one).texts[-1].get_text().endswith("From step 1 on the error is far above the start.")
 
 
-HOSTILE = r"$\frac{1}$ <b> \alpha $x_1$"
+HOSTILE = r"$\frac$ <b> \alpha $x^$"
 
 
 def test_dollars_and_backslashes_are_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = override(load("era-s6"), steps=2, rates=(0.5,))
-    layers = tuple(
-        msgspec.structs.replace(layer, weight_names=((f"$w{k}^", f"${k}$"), (f"\\w{k}", f"<w{k}>")))
-        for k, layer in enumerate(spec.layers)
-    )
-    spec = msgspec.structs.replace(spec, title=HOSTILE, layers=layers)
+    spec = override(load("era-s6"), steps=2, rates=(0.5,), title=HOSTILE)
     figures: list[Any] = []
     save = plots.save
     monkeypatch.setattr(plots, "save", lambda figure, path: (figures.append(figure), save(figure, path))[1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kinds.plot(spec, tmp_path, "x", details=True, surface=True, animate=True)
+        plots.plot(spec, tmp_path, "x", details=True, surface=True, animate=True)
     assert len(figures) == 6
     for figure in figures:
         titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]

@@ -81,6 +81,6 @@ def run_document(
     report = kinds.verify(path, engine=engine, progress=progress)
     lap("verify")
     progress("drawing")
-    pictures = kinds.plot(document, folder, stem, details=details)
+    pictures = kinds.plot(document, folder, stem, details=details, surface=details, animate=details)
     lap("plot")
     return Summary(path, report, pictures, seconds)

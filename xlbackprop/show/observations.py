@@ -73,9 +73,9 @@ def comparison(observed: Sequence[Observation]) -> list[str]:
     return [*_fastest(moved), *_lowest(moved), *_larger(moved)] if len(moved) > 1 else []
 
 
-def as_markdown(observed: Sequence[Observation]) -> str:
-    """A list of all sentences, in Markdown that can be read as it is."""
-    return "".join(f"- {line}\n" for line in [*(one.sentence for one in observed), *comparison(observed)])
+def sentences(observed: Sequence[Observation]) -> list[str]:
+    """One of each rate, then those of the comparison."""
+    return [*(one.sentence for one in observed), *comparison(observed)]
 
 
 def diverged(errors: Series) -> int | None:

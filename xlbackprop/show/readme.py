@@ -214,9 +214,9 @@ def chosen_steps(last: int) -> list[int]:
 
 
 def _observations(spec: Spec, report: Report) -> list[str]:
-    from xlbackprop.show.observations import observations
+    from xlbackprop.show.observations import observations, sentences
 
-    return [one.says for one in observations(spec, report.errors)]
+    return sentences(observations(spec, report.errors.tolist()))
 
 
 # What a picture's name says behind the stem, where in the page it goes, and what it shows.

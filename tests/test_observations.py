@@ -163,11 +163,11 @@ def test_every_fact_is_in_the_curve(curve: list[float]) -> None:
         assert stop - start >= IN_TURN
         assert all(a * b < 0 or 0 in (a, b) for a, b in pairwise(changes[start:stop]))
     if one.ending == "falling":
-        assert finite[-1] < finite[-3]
+        assert finite[-1] == min(finite[-3:]) < max(finite[-3:])
         assert one.half_life is not None
         assert one.half_life > 0
     if one.ending == "rising":
-        assert finite[-1] > finite[-3]
+        assert finite[-1] == max(finite[-3:]) > min(finite[-3:])
     assert (one.half_life is None) == (one.ending != "falling")
 
 
@@ -196,7 +196,7 @@ def test_no_claim_without_its_data(curve: list[float]) -> None:
         assert words not in one.sentence or holds(one), (words, one.sentence)
     assert one.sentence.count("\n") == 0
     assert "nan" not in one.sentence
-    assert not re.search(r"\b1 steps|\b[02-9] step\b|\d{7}", one.sentence)
+    assert not re.search(r"(?<!\.)\b1 steps|\b[02-9] step\b|\d{7}", one.sentence)
 
 
 @given(st.floats(0.3, 1000), st.integers(3, 200))

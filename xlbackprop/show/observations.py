@@ -156,7 +156,7 @@ def _reached(curve: Series, whole: float) -> tuple[int | None, ...]:
 
 
 def _ending(curve: Series) -> tuple[str | None, float | None]:
-    """How the last tenth goes, or at least the last three; both ends and the straight line must say the same."""
+    """How the last tenth goes, or at least the last three; falling ends lowest, and the straight line falls."""
     last = curve[-max(3, math.ceil(len(curve) / 10)) :]
     if len(last) < 3:
         return None, None
@@ -165,9 +165,9 @@ def _ending(curve: Series) -> tuple[str | None, float | None]:
     if min(last) <= 0:
         return None, None
     slope = _slope([math.log(error) for error in last])
-    if slope > 0 and last[-1] > last[0]:
+    if slope > 0 and last[-1] == max(last):
         return "rising", None
-    if slope < 0 and last[-1] < last[0]:
+    if slope < 0 and last[-1] == min(last):
         return "falling", math.log(0.5) / slope
     return None, None
 

@@ -9,8 +9,8 @@ import pytest
 
 from xlbackprop.engine.libreoffice import find
 from xlbackprop.errors import EngineError
+from xlbackprop.kinds import build
 from xlbackprop.networks import load
-from xlbackprop.sheet.workbook import build
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -55,7 +55,7 @@ def verify(
     """
     path = Path(path)
     if network is not None:
-        from xlbackprop.verification import verify as verify_ours
+        from xlbackprop.curves.together import verify as verify_ours
 
         return verify_ours(path, engine=engine, network=network, progress=progress)
     if is_ours(path):

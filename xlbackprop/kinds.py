@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -86,6 +87,7 @@ def declared(text: str) -> object:
 def build(document: Document, path: Path, progress: Progress = lambda phase: None) -> Path:
     """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
     network: Any = document
+    write: Callable[..., Path]
     match kind_of(document):
         case "functions":
             from xlbackprop.curves.sheet import build as write_functions
@@ -98,7 +100,10 @@ def build(document: Document, path: Path, progress: Progress = lambda phase: Non
         case "matrix":
             from xlbackprop.matrix.sheet import build as write
         case _:
-            from xlbackprop.sheet.workbook import build as write
+            from xlbackprop.curves.beside import sheets
+            from xlbackprop.sheet.workbook import build as write_training
+
+            write = partial(write_training, beside=sheets(network))
     from xlbackprop.show.network import forward_png
 
     return write(network, path, progress, lambda: forward_png(network))
@@ -115,7 +120,7 @@ def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) 
         case "matrix":
             from xlbackprop.matrix.verify import verify as verifier
         case _:
-            from xlbackprop.verification import verify as verifier
+            from xlbackprop.curves.together import verify as verifier
     return verifier(path, engine=engine, progress=progress)
 
 

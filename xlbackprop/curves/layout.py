@@ -29,12 +29,13 @@ Place = tuple[str, int, int]  # sheet, row, column
 
 @dataclass(frozen=True)
 class Input:
-    """A number that the user may change."""
+    """A number that the user may change or, with a `link`, that this formula brings from another sheet."""
 
     name: str
     row: int
     column: int
     value: float
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,13 @@ def layouts(functions: Functions) -> list[Layout]:
 
 
 class Layout:
-    """A table's sheet: title, texts, a line of inputs, a header, and a row for each number."""
+    """A table's sheet: title, texts, a line of inputs, a header, and a row for each number.
 
-    def __init__(self, table: Table, source: str = "") -> None:
-        self.table, self.sheet = table, table.title
+    `links` has, by name, the formulas of settings that stand on another sheet of the workbook.
+    """
+
+    def __init__(self, table: Table, source: str = "", links: Mapping[str, str] | None = None) -> None:
+        self.table, self.sheet, self._links = table, table.title, links or {}
         self.texts = [text for text in (table.about, *table.notes, source and f"Source: {source}") if text]
         self.hint_row = ABOUT_ROW + len(self.texts)
         self.inputs_row = self.hint_row + 1
@@ -81,7 +85,10 @@ class Layout:
         if table.factor:
             named[table.factor.name] = table.factor.value
         named |= dict(zip(table.target_names, table.targets))
-        return [Input(name, self.inputs_row, 2 * k + 1, value) for k, (name, value) in enumerate(named.items())]
+        return [
+            Input(name, self.inputs_row, 2 * k + 1, value, self._links.get(name, ""))
+            for k, (name, value) in enumerate(named.items())
+        ]
 
     def _columns(self) -> list[Column]:
         table = self.table
@@ -107,6 +114,10 @@ class Layout:
     @property
     def inputs(self) -> list[Input]:
         return [*self.settings, *self.numbers]
+
+    @property
+    def linked(self) -> list[Input]:
+        return [one for one in self.settings if one.link]
 
     @property
     def calculated(self) -> list[Column]:
@@ -143,11 +154,16 @@ class Layout:
     def row_place(self, column: Column, k: int) -> Place:
         return self.sheet, self.first_row + k, self.place(column)
 
+    def input_place(self, one: Input) -> Place:
+        return self.sheet, one.row, one.column
+
     def header_place(self, column: Column) -> Place:
         return self.sheet, self.header_row, self.place(column)
 
     def formulas(self) -> Iterator[tuple[Place, str]]:
         """Every calculated cell and its formula, without its `=`."""
+        for one in self.linked:
+            yield self.input_place(one), one.link
         for column in self.columns:
             if column.target:
                 yield self.header_place(column), self.label_formula(column)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xlbackprop.curves.layout import Layout, layouts
+from xlbackprop.curves.layout import Layout
 from xlbackprop.curves.spec import Functions, loads
 from xlbackprop.engine import Recalculated
 from xlbackprop.errors import WorkbookError
@@ -16,12 +16,20 @@ from xlbackprop.verification.held import InputReader, Place, check_sheets, live_
 Inputs = Mapping[str, float]  # of one sheet, by name
 
 
+def functions_of(path: Path, recalculated: Recalculated) -> Functions:
+    """The file that a workbook of function tables carries. Raises WorkbookError where it has none."""
+    if NETWORK_FILE not in recalculated.sheets:
+        raise WorkbookError(
+            f"{path}: has no table that xlbackprop wrote (no sheet {NETWORK_FILE!r}); give a workbook made by build"
+        )
+    return loads(network_file(recalculated), f"{path}, sheet {NETWORK_FILE!r}")
+
+
 class Workbook:
     """A workbook of ours: its sheets, their inputs as they are now, and which cells are calculated."""
 
-    def __init__(self, path: Path, recalculated: Recalculated, functions: Functions | None = None) -> None:
-        self._path = path
-        self.layouts = layouts(functions or self._network_file(recalculated))
+    def __init__(self, path: Path, recalculated: Recalculated, layouts: Sequence[Layout]) -> None:
+        self.path, self.layouts = path, list(layouts)
         sheets = [layout.sheet for layout in self.layouts]
         check_sheets(path, sheets, recalculated)
         for layout in self.layouts:
@@ -29,7 +37,7 @@ class Workbook:
         self._live = live_cells(path, sheets)
         reader = InputReader(path, recalculated, sheets)
         self.inputs = [
-            {one.name: reader.number((layout.sheet, one.row, one.column), one.name) for one in layout.inputs}
+            {one.name: reader.number(layout.input_place(one), one.name) for one in layout.inputs}
             for layout in self.layouts
         ]
 
@@ -38,14 +46,6 @@ class Workbook:
         sheet, row, column = place
         return cell_name(row, column) not in self._live[sheet]
 
-    def _network_file(self, recalculated: Recalculated) -> Functions:
-        if NETWORK_FILE not in recalculated.sheets:
-            raise WorkbookError(
-                f"{self._path}: has no table that xlbackprop wrote (no sheet {NETWORK_FILE!r}); "
-                "give a workbook made by build"
-            )
-        return loads(network_file(recalculated), f"{self._path}, sheet {NETWORK_FILE!r}")
-
     def _check_places(self, layout: Layout, recalculated: Recalculated) -> None:
         """Everything stands where it was written; a moved or deleted column would be compared with another."""
         expected = [(layout.header_row, layout.place(one), one.label, bool(one.target)) for one in layout.columns]
@@ -53,4 +53,4 @@ class Workbook:
         for row, column, text, goes_on in expected:
             found = recalculated.column(layout.sheet, row, column, 1)[0]
             if found != text and not (goes_on and str(found).startswith(text)):
-                raise moved(self._path, (layout.sheet, row, column), found, text)
+                raise moved(self.path, (layout.sheet, row, column), found, text)

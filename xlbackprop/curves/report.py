@@ -34,10 +34,11 @@ class Report(Compared):
                 }
                 for layout in self.layouts
             ],
-            "mistakes": [as_mistake(group, self._spoils(group[0])) for group in self.groups()],
+            "mistakes": [as_mistake(group, self.spoils(group[0])) for group in self.groups()],
             "warnings": [],
         }
 
-    def _spoils(self, one: Mismatch) -> list[str]:
+    def spoils(self, one: Mismatch) -> list[str]:
+        """The columns that inherit the mistake."""
         layout = next(layout for layout in self.layouts if layout.sheet == one.sheet)
         return list(layout.spoiled_by(one.quantity))

@@ -24,13 +24,13 @@ from xlbackprop.sheet.values import page_values
 Values = Mapping[str, Sequence[float]]  # of each column, by row
 
 HINT = "Change any yellow cell: every number and curve of this sheet follows."
-_DECIMALS = "0.000000"
+_DECIMALS, _TOO_WIDE = "0.000000", 1_000
 _WIDTH, _HEADER_LINE = 11, 15  # characters, points
-_PAGE = 240  # characters across that are still read when printed
+_PAGE = 245  # characters across that are still read when printed
 _NUMBER = {"validate": "decimal", "criteria": "between", "minimum": -1e300, "maximum": 1e300}
 _NUMBER |= {"error_message": "Type a number."}
-_CHART = {"width": 660, "height": 420}  # pixels
-_CHART_ACROSS = 97  # characters
+_CHART = {"width": 560, "height": 380}  # pixels
+_CHART_ACROSS = 82  # characters
 _AXIS = {
     "name_font": {"bold": False},
     "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}},
@@ -52,15 +52,25 @@ def build(functions: Functions, path: Path, progress: Progress = lambda phase: N
 def _write(book: Any, formats: styles.Formats, functions: Functions, progress: Progress) -> None:
     for k, layout in enumerate(layouts(functions)):
         progress(f"building, sheet {k + 1} of {len(functions.tables)}")
-        values = _values(layout, f"tables[{k}]")
-        sheet = book.add_worksheet(layout.sheet, ExactSheet)
-        _write_head(sheet, formats, functions, layout)
-        _write_headers(sheet, formats, layout)
-        _write_body(sheet, formats, layout, values)
-        if layout.table.curves:
-            _write_charts(book, sheet, layout, values)
+        book.add_worksheet(layout.sheet, ExactSheet)
+        title = f"{functions.title}: {layout.table.title}"
+        write_sheet(book, formats, layout=layout, title=title, place=f"tables[{k}]")
     file = book.add_worksheet(NETWORK_FILE, ExactSheet)
     write_network_file(file, formats, dumps(functions), inputs="the other sheets have", what="file")
+
+
+def write_sheet(book: Any, formats: styles.Formats, *, layout: Layout, title: str = "", place: str = "") -> None:
+    """A table on the sheet of its name; `place` is where it stands in the file.
+
+    Raises NetworkError for a number where a function has no value.
+    """
+    sheet, values = book.get_worksheet_by_name(layout.sheet), _values(layout, place)
+    sheet.write_string(0, 0, title or layout.table.title, formats(styles.TITLE))
+    _write_head(sheet, formats, layout)
+    _write_headers(sheet, formats, layout)
+    _write_body(sheet, formats, layout, values)
+    if layout.table.curves:
+        _write_charts(book, sheet, layout, values)
 
 
 def _values(layout: Layout, place: str) -> Values:
@@ -75,9 +85,8 @@ def _values(layout: Layout, place: str) -> Values:
     return {column.name: [row[column.name] + 0.0 for row in rows] for column in layout.columns}  # no -0
 
 
-def _write_head(sheet: Any, formats: styles.Formats, functions: Functions, layout: Layout) -> None:
-    """Title, texts, what to do, and the line of inputs."""
-    sheet.write_string(0, 0, f"{functions.title}: {layout.table.title}", formats(styles.TITLE))
+def _write_head(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
+    """Texts, what to do, and the line of inputs."""
     for k, text in enumerate(layout.texts):
         sheet.write_string(ABOUT_ROW + k, 0, text, formats(styles.SUBTITLE))
     right = f" The curves stand right of the table, from column {column_name(_chart_column(layout))} on."
@@ -86,6 +95,9 @@ def _write_head(sheet: Any, formats: styles.Formats, functions: Functions, layou
     for one in layout.settings:
         sheet.write_string(one.row, one.column - 1, f"{one.name} =", formats({"align": "right"}))
     for one in layout.inputs:
+        if one.link:
+            sheet.write_formula(one.row, one.column, f"={one.link}", formats({}), one.value)
+            continue
         sheet.write_number(one.row, one.column, one.value, formats(styles.INPUT))
         sheet.data_validation(one.row, one.column, one.row, one.column, _NUMBER)
 
@@ -155,8 +167,8 @@ def _write_body(sheet: Any, formats: styles.Formats, layout: Layout, values: Val
         for k, value in enumerate(values[column.name]):
             sheet.write_formula(layout.first_row + k, place, f"={layout.formula(column, k)}", style, value)
     last = layout.first_row + layout.table.count - 1
-    outside = {"type": "cell", "criteria": "not between", "minimum": -styles.TOO_WIDE, "maximum": styles.TOO_WIDE}
-    powers = {**outside, "format": formats(styles.POWERS)}
+    limits = {"criteria": "not between", "minimum": -_TOO_WIDE, "maximum": _TOO_WIDE}
+    powers = {"type": "cell", **limits, "format": formats({"num_format": "0.000E+00"})}
     sheet.conditional_format(layout.first_row, 0, last, len(layout.columns) - 1, powers)
 
 
@@ -167,7 +179,7 @@ def _chart_column(layout: Layout) -> int:
 def _write_charts(book: Any, sheet: Any, layout: Layout, values: Values) -> None:
     """The functions, and their derivatives beside them where that fits a page, else below."""
     table, across = layout.table, _across(layout)
-    row, right = layout.header_row, 0
+    row, right = layout.first_row, 0
     for differentiated, title in ((False, table.title), (True, f"{table.title}: derivatives")):
         shown = [one for one in layout.columns if one.function and one.differentiated is differentiated]
         if shown:
@@ -188,7 +200,7 @@ def _write_charts(book: Any, sheet: Any, layout: Layout, values: Values) -> None
 def _chart(book: Any, layout: Layout, values: Values, shown: Sequence[Column]) -> Any:
     """Lines over a grid, points over numbers that stand in no order; each named as its function."""
     is_grid = layout.table.grid is not None
-    chart = book.add_chart({"type": "scatter", "subtype": "straight" if is_grid else "marker_only"})
+    chart = charts.add_chart(book, "straight" if is_grid else "marker_only")
     chart.set_x_axis({**_AXIS, "name": layout.table.argument})
     chart.set_legend({"position": "bottom"})
     chart.set_size(_CHART)
@@ -196,11 +208,12 @@ def _chart(book: Any, layout: Layout, values: Values, shown: Sequence[Column]) -
     for k, column in enumerate(shown):
         colour = styles.LINE_COLOURS[k % len(styles.LINE_COLOURS)]
         dash = charts.DASHES[k // len(styles.LINE_COLOURS) % len(charts.DASHES)]
+        name = layout.header_place(layout.value(column))
         marker = {"type": "circle", "size": 6, "fill": {"color": colour}, "border": {"color": colour}}
         line = {"line": {"color": colour, "width": 2, "dash_type": dash}, "marker": {"type": "none"}}
         chart.add_series(
             {
-                "name": f"={in_sheet(layout.sheet, absolute(layout.header_row, layout.place(layout.value(column))))}",
+                "name_formula": f"={in_sheet(layout.sheet, absolute(*name[1:]))}",
                 "categories": f"={_span(layout, argument)}",
                 "values": f"={_span(layout, column)}",
                 "categories_data": values[argument.name],

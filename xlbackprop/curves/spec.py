@@ -79,9 +79,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     @property
     def target_names(self) -> Names:
-        """d, or d1, d2, ... where there are several."""
-        several = len(self.targets) > 1
-        return tuple(f"{self.target}{k}" if several else self.target for k in range(1, len(self.targets) + 1))
+        return target_names(self.target, len(self.targets))
 
 
 class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag=KIND):
@@ -89,6 +87,11 @@ class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     title: str = "Functions and their derivatives"
     about: str = ""
     source: str = ""
+
+
+def target_names(target: str, count: int) -> Names:
+    """d, or d1, d2, ... where there are several."""
+    return tuple(f"{target}{k}" for k in range(1, count + 1)) if count > 1 else (target,) * count
 
 
 def elementwise_losses() -> Names:

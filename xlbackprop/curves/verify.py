@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from xlbackprop.curves import reference
-from xlbackprop.curves.layout import FIRST, LAST, Column, Layout
-from xlbackprop.curves.read import Inputs, Workbook
+from xlbackprop.curves.layout import FIRST, LAST, Column, Layout, Place, layouts
+from xlbackprop.curves.read import Inputs, Workbook, functions_of
 from xlbackprop.curves.reference import Told
 from xlbackprop.curves.report import Report
 from xlbackprop.curves.spec import Functions
-from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.engine import Engine, Recalculated, Value
 from xlbackprop.engine import engine as engine_named
 from xlbackprop.reference.complex_step import FLOOR
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.told import Calculator
 from xlbackprop.verification import texts
-from xlbackprop.verification.compare import Cells, agrees
+from xlbackprop.verification.compare import RELATIVE, Cells, agrees
 from xlbackprop.verification.held import with_formulas
 from xlbackprop.verification.report import Mismatch
 from xlbackprop.verification.tally import Tally
@@ -47,37 +47,66 @@ def verify(
     calculator = engine_named(engine) if isinstance(engine, str) else engine
     progress("recalculating")
     recalculated = calculator.recalculate(Path(path))
-    book = Workbook(Path(path), recalculated, functions)
+    tables = layouts(functions or functions_of(Path(path), recalculated))
     progress("comparing")
-    ledger = _Ledger(Calculator(calculator.epsilon, calculator.exp_overflows, calculator.erf_error))
-    for layout, inputs in zip(book.layouts, book.inputs):
-        found = _Found(layout, inputs, recalculated)
-        ledger.compare(found)
-        ledger.typed_cells(found, book)
+    check = Check(Path(path), recalculated, calculator, tables)
     progress("comparing with other inputs")
-    others = _other_inputs(book)
-    changed = recalculated.changed(
-        {
-            (layout.sheet, one.row, one.column): inputs[one.name]
-            for layout, inputs in zip(book.layouts, others)
+    check.compare_changed(recalculated.changed(check.other_inputs))
+    return check.report()
+
+
+class Check:
+    """The tables of a workbook compared with numpy, as they stand and, when it is told them, with other inputs.
+
+    `linked` has, by place, what the settings that other sheets give must be.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        recalculated: Recalculated,
+        engine: Engine,
+        tables: Sequence[Layout],
+        linked: Mapping[Place, float] | None = None,
+    ) -> None:
+        self._book = Workbook(path, recalculated, tables)
+        self._engine = engine.name
+        calculator = Calculator(engine.epsilon, engine.exp_overflows, engine.erf_error)
+        self._ledger, self._lucky = _Ledger(calculator), _Ledger(calculator, "lucky-formula")
+        self._others = _other_inputs(self._book)
+        for layout, inputs in zip(self._book.layouts, self._book.inputs):
+            self._ledger.compare(_Found(layout, inputs, recalculated), linked or {})
+            self._ledger.typed_cells(_Found(layout, inputs, recalculated), self._book)
+
+    @property
+    def other_inputs(self) -> dict[Place, float]:
+        """The other numbers, by the cells where they are put in."""
+        return {
+            layout.input_place(one): inputs[one.name]
+            for layout, inputs in zip(self._book.layouts, self._others)
             for one in layout.inputs
+            if not one.link
         }
-    )
-    lucky = _Ledger(ledger.calculator, "lucky-formula")
-    for layout, other in zip(book.layouts, others):
-        lucky.compare(_Found(layout, other, changed))
-    mismatches = {**lucky.mismatches, **ledger.mismatches}
-    right = {place: formula for layout in book.layouts for place, formula in layout.formulas()}
-    return Report(
-        workbook=str(path),
-        engine=calculator.name,
-        layouts=book.layouts,
-        cells=ledger.cells,
-        rounding=ledger.rounding,
-        worst=ledger.worst,
-        witnessed=ledger.witnessed,
-        mismatches=with_formulas(Path(path), [mismatches[place] for place in sorted(mismatches)], right),
-    )
+
+    def compare_changed(self, changed: Recalculated, linked: Mapping[Place, float] | None = None) -> None:
+        """The same with the other inputs; wrong there means right here by luck."""
+        for layout, other in zip(self._book.layouts, self._others):
+            self._lucky.compare(_Found(layout, other, changed), linked or {})
+
+    def report(self) -> Report:
+        """What was found so far."""
+        ledger, mismatches = self._ledger, {**self._lucky.mismatches, **self._ledger.mismatches}
+        right = {place: formula for layout in self._book.layouts for place, formula in layout.formulas()}
+        return Report(
+            workbook=str(self._book.path),
+            engine=self._engine,
+            layouts=self._book.layouts,
+            cells=ledger.cells,
+            rounding=ledger.rounding,
+            worst=ledger.worst,
+            witnessed=ledger.witnessed,
+            mismatches=with_formulas(self._book.path, [mismatches[place] for place in sorted(mismatches)], right),
+        )
 
 
 def _other_inputs(book: Workbook) -> list[Inputs]:
@@ -97,14 +126,14 @@ class _Found:
     """The cells of a table as they stand, read once."""
 
     def __init__(self, layout: Layout, inputs: Inputs, recalculated: Recalculated) -> None:
-        self.layout, self.inputs = layout, inputs
+        self.linked = {one.name: _number(recalculated.column(*layout.input_place(one), 1)[0]) for one in layout.linked}
+        self.layout, self.inputs = layout, {**inputs, **self.linked}
         self.numbers: dict[str, Array] = {}
         self.labels: dict[str, str] = {}
         for column in layout.columns:
             place = layout.place(column)
             label, *values = recalculated.column(layout.sheet, layout.header_row, place, layout.table.count + 1)
-            cells = [float(value) if isinstance(value, (int, float)) else math.nan for value in values]
-            self.labels[column.name], self.numbers[column.name] = str(label), np.array(cells)
+            self.labels[column.name], self.numbers[column.name] = str(label), np.array([*map(_number, values)])
 
     def target(self, column: Column) -> float | None:
         return self.inputs[column.target] if column.target else None
@@ -128,6 +157,10 @@ class _Found:
         return reference.slope(column.function, z, a, target, calculator)
 
 
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
 class _Ledger(Tally):
     """Keeps, for each cell, the first thing that is wrong with it."""
 
@@ -136,8 +169,13 @@ class _Ledger(Tally):
         self.calculator, self._kind = calculator, kind
         self.witnessed = 0
 
-    def compare(self, found: _Found) -> None:
+    def compare(self, found: _Found, linked: Mapping[Place, float]) -> None:
         layout = found.layout
+        for one in layout.linked:
+            place, value = layout.input_place(one), found.linked[one.name]
+            self.cells += 1
+            if not math.isclose(value, linked[place], rel_tol=RELATIVE):
+                self.mismatches[place] = Mismatch(*place, one.name, self._kind, value, linked[place])
         right: dict[str, Array] = {}  # of each column, which cells are as their rows imply
         for column in layout.calculated:
             values, told = found.numbers[column.name], Cells(*found.implied(column, self.calculator))
@@ -169,6 +207,10 @@ class _Ledger(Tally):
     def typed_cells(self, found: _Found, book: Workbook) -> None:
         """Cells that should be calculated and hold a typed number, be it the right one."""
         layout = found.layout
+        for one in layout.linked:
+            if book.is_typed(place := layout.input_place(one)):
+                value = found.linked[one.name]
+                self.mismatches[place] = Mismatch(*place, one.name, "typed-constant", value, value)
         for column in layout.columns:
             if column.target and book.is_typed(layout.header_place(column)):
                 self._add_label(found, column, "typed-constant")

@@ -15,7 +15,6 @@ from xlbackprop.sheet.address import absolute, in_sheet
 from xlbackprop.sheet.book import Picture, Progress, insert_picture, new_book, write_network_file
 from xlbackprop.sheet.places import COMPARE, NETWORK_FILE, OVERVIEW
 from xlbackprop.sheet.streamed import ExactSheet
-from xlbackprop.sheet.tables import NARROW, WIDE
 from xlbackprop.sheet.values import table_rows
 from xlbackprop.sheet.words import BANDS
 from xlbackprop.spec import Spec, dumps, total_error
@@ -102,13 +101,11 @@ class _Writer:
         sheet.set_column(0, 0, 9)
         longest = max((len(text.text) for text in band.texts if text.column == ROW_NAMES), default=0)
         sheet.set_column(ROW_NAMES, ROW_NAMES, max(9, min(longest + 1, 24)))
-        sheet.set_column(FIRST, band.width - 1, NARROW)
+        sheet.set_column(FIRST, band.width - 1, styles.WIDTH)
         for gap in (band.backward_column - 1, band.updated_column - 1):
             sheet.set_column(gap, gap, 3)
         last = layout.top(layout.bands) - 1
-        outside = {"type": "cell", "criteria": "not between", "minimum": -styles.TOO_WIDE, "maximum": styles.TOO_WIDE}
-        where = (layout.TOP, FIRST, last, band.width - 1)
-        sheet.conditional_format(*where, {**outside, "format": self._formats(styles.POWERS)})
+        styles.by_size(sheet, self._formats, layout.TOP, FIRST, last, band.width - 1)
         sheet.freeze_panes(layout.RATE_CELL[0] + 1, FIRST)
         sheet.print_area(0, 0, last, band.width - 1)
         styles.print_setup(sheet)
@@ -143,7 +140,7 @@ class _Writer:
         hint = "Change any yellow cell: every number, sheet and chart of this workbook follows."
         sheet.write_string(4, 0, hint, self._formats({"bold": True}))
         sheet.set_column(0, 0, 14)
-        sheet.set_column(1, max(9, *(len(given.columns) for given in layout.given)), NARROW)
+        sheet.set_column(1, max(9, *(len(given.columns) for given in layout.given)), styles.WIDTH)
         header = self._formats({**styles.COLUMN_HEADER, "text_wrap": False, "align": "right"})
         last = layout.bands - 1
         for column, text in enumerate(("", "η", "E, step 0", f"E, step {last}")):
@@ -153,6 +150,7 @@ class _Writer:
             self._input(sheet, one.row, one.column, one.value)
             positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
             sheet.data_validation(one.row, one.column, one.row, one.column, positive)
+        styles.by_size(sheet, self._formats, layout.RATES_ROW, 2, layout.rates[-1].row, 3)
         self._chart(sheet, (layout.chart_row, 0), told, log=False)
         self._legend(sheet, layout.RATES_ROW - 1, layout.LEGEND_COLUMN)
         for given in layout.given:
@@ -185,11 +183,12 @@ class _Writer:
         about = f"{total_error()} of each step, from the sheets of the rates."
         self._titled(sheet, "The error at every rate, side by side", about)
         sheet.write_string(layout.HEADER_ROW, 0, STEP, self._formats(styles.header(Role.STEP)))
-        right = len(layout.rates) + 2
-        for row, log in ((layout.HEADER_ROW, False), (layout.HEADER_ROW + 18, True)):
+        first, right = layout.HEADER_ROW + 1, len(layout.rates) + 2
+        for row, log in ((first, False), (first + 18, True)):
             self._chart(sheet, (row, right), told, log=log)
         sheet.set_column(0, 0, 7)
-        sheet.set_column(1, len(layout.rates), WIDE)
+        sheet.set_column(1, len(layout.rates), styles.WIDTH)
+        styles.by_size(sheet, self._formats, first, 1, layout.HEADER_ROW + layout.bands, len(layout.rates))
         sheet.freeze_panes(layout.HEADER_ROW + 1, 1)
         styles.print_setup(sheet, layout.HEADER_ROW)
 
@@ -203,7 +202,7 @@ class _Writer:
             return f"{in_sheet(COMPARE, absolute(first, k))}:{absolute(last, k)}"
 
         for rate, values in enumerate(told):
-            name = f"={in_sheet(COMPARE, absolute(layout.HEADER_ROW, 1 + rate))}"
+            name = f"{in_sheet(COMPARE, absolute(layout.HEADER_ROW, 1 + rate))}"
             errors = [row[total_error()] for row in values]
             charts.add_series(chart, name, column(0), column(1 + rate), range(layout.bands), errors, rate)
         sheet.insert_chart(*place, chart)
@@ -226,7 +225,7 @@ class _Writer:
             return {"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]}
         if sheet == COMPARE:
             return styles.body(Role.STEP if name == STEP else Role.TOTAL_ERROR)
-        return {}
+        return {"num_format": styles.DECIMALS}
 
     def _titled(self, sheet: Any, title: str, about: str) -> None:
         sheet.write_string(0, 0, title, self._formats(styles.TITLE))

@@ -13,8 +13,14 @@ from xlbackprop.sheet.styles import LINE_COLOURS
 DASHES = ("solid", "dash", "round_dot", "long_dash_dot")
 
 
-class _LineChart(ChartScatter):  # type: ignore[misc]
-    """A chart that writes its own copy of long columns at once; XlsxWriter's way takes longer than the table."""
+class LineChart(ChartScatter):  # type: ignore[misc]
+    """A chart whose names are texts, and that writes its own copy of long columns at once.
+
+    XlsxWriter takes a name such as `=a!B1` for a reference to a cell, and longer than the table for a column.
+    """
+
+    def _process_names(self, name: str | None, name_formula: str | None) -> tuple[str | None, str | None]:
+        return name, name_formula
 
     def _write_num_cache(self, data: Sequence[float]) -> None:
         points = (f'<c:pt idx="{k}"><c:v>{v!r}</c:v></c:pt>' for k, v in enumerate(data) if not math.isnan(v))
@@ -25,9 +31,9 @@ class _LineChart(ChartScatter):  # type: ignore[misc]
         self._xml_end_tag("c:numCache")
 
 
-def _add_chart(book: Any) -> Any:
+def add_chart(book: Any, subtype: str = "straight") -> Any:
     """What the workbook's own add_chart does, for a class of ours."""
-    chart = _LineChart({"subtype": "straight"})
+    chart = LineChart({"subtype": subtype})
     chart.embedded, chart.date_1904, chart.remove_timezone = True, book.date_1904, book.remove_timezone
     book.charts.append(chart)
     return chart
@@ -36,7 +42,7 @@ def _add_chart(book: Any) -> Any:
 def error_by_step(
     book: Any, title: str, steps: int, error: str, *, axis: str = "step", log: bool = False, legend: bool = False
 ) -> Any:
-    chart = _add_chart(book)
+    chart = add_chart(book)
     chart.set_title({"name": title, "name_font": {"size": 12}, "overlay": False})
     style = {"name_font": {"bold": False}, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
     chart.set_x_axis({**style, "name": axis, "min": 0, "max": steps, "label_position": "low"})
@@ -56,11 +62,11 @@ def add_series(
     error_values: Sequence[float],
     index: int,
 ) -> None:
-    """A line; the values are the chart's own copy, which viewers that do not recalculate draw."""
+    """A line, named by a cell; the values are the chart's own copy, which viewers that do not recalculate draw."""
     colour, dash = LINE_COLOURS[index % len(LINE_COLOURS)], DASHES[index // len(LINE_COLOURS) % len(DASHES)]
     chart.add_series(
         {
-            "name": name,
+            "name_formula": f"={name}",
             "categories": f"={steps}",
             "values": f"={errors}",
             "categories_data": step_values,

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from xlbackprop.graph.program import Cell, Role
+from xlbackprop.graph.program import Cell
 from xlbackprop.sheet import styles
-from xlbackprop.sheet.layout import OVERVIEW, RATE_SHOWN, STEP_SHOWN, Layout
+from xlbackprop.sheet.layout import OVERVIEW, STEP_SHOWN, Layout
 from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.words import words
@@ -20,8 +20,9 @@ _TITLES = {
     "Next forward": "Next forward: the updated weights, and the error they give",
 }
 _HEADERS = ("symbol", "what it is", "formula", "with its numbers", "value", "rounded")
-_WIDTHS = (14, 54, 40, 50, 20, 14)
-_LINE_HEIGHT = 15  # points
+_WIDTHS = (14, 48, 38, 46, styles.WIDTH, 13)  # characters; all of them fit a screen of 1366 pixels
+_FULL = (1, 0.85, 0.85)  # how much of a line's width texts and formulas may fill, for fonts differ
+_LINE_HEIGHT, _HIGHEST = 15, 409  # points; Excel has no higher rows
 
 
 def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, values: Mapping[str, float]) -> None:
@@ -32,10 +33,11 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
     what = layout.selectors[0].label
     for column, name, formula in ((1, what, STEP_SHOWN), (3, RATE, layout.rate_shown_formula)):
         sheet.write_string(layout.SHOWN_ROW, column - 1, f"{name} shown:" if column == 1 else f"at {name} =", label)
-        shown = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
+        shown = formats({"bold": True, "align": "left", "indent": 1})
         sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
-    hint = f"Another {what} or rate: choose it on {OVERVIEW}, in the yellow cells {STEP_SHOWN} and {RATE_SHOWN}."
-    sheet.write_string(layout.SHOWN_ROW + 1, 0, hint, formats(styles.SUBTITLE))
+    selectors = f"internal:{layout.at(OVERVIEW, layout.selectors[0].row, 1)}"
+    hint = f"To show another {what} or rate, choose it on {OVERVIEW}: follow this link to the two yellow cells."
+    sheet.write_url(layout.SHOWN_ROW + 1, 0, selectors, formats(styles.LINK), hint, f"To the choice on {OVERVIEW}")
     symbols = [len(line.cell.name) for line in layout.pages[page] if line.cell]
     widths = (min(34, max([_WIDTHS[0], *(1.1 * n for n in symbols)])), *_WIDTHS[1:])
     for column, (text, width) in enumerate(zip(_HEADERS, widths)):
@@ -46,6 +48,8 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
             sheet.write_string(line.row, 0, line.heading, formats(styles.SECTION))
         else:
             _line(sheet, formats, layout, page, line.row, line.cell, values)
+    last = layout.pages[page][-1].row
+    styles.by_size(sheet, formats, layout.PAGE_FIRST_ROW, layout.PAGE_VALUE, last, layout.PAGE_VALUE)
     sheet.freeze_panes(layout.PAGE_FIRST_ROW, 1)
     styles.print_setup(sheet, layout.PAGE_FIRST_ROW - 1)
 
@@ -66,14 +70,15 @@ def _line(
         texts += [in_symbols(cell.expr), plugged(cell.expr, lambda name: rounded(values[name]))]
         sheet.write_string(row, 2, texts[1], mono)
         sheet.write_formula(row, layout.PAGE_PLUGGED, f"={plugged_formula(layout, page, cell)}", mono, texts[2])
-    shown = formats({**styles.body(cell.role), "num_format": "General", "valign": "top", "align": "left"})
+    shown = formats({**styles.body(cell.role), "valign": "top"})
     formula = layout.page_formula(cell, page)
     sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, "#NUM!" if math.isnan(value) else value)
-    sheet.write_formula(row, layout.PAGE_ROUNDED, f"={rounded_formula(row)}", grey, rounded(value))
+    beside = formats({**styles.SUBTITLE, **styles.TEXT, "align": "left", "indent": 1})
+    sheet.write_formula(row, layout.PAGE_ROUNDED, f"={rounded_formula(row)}", beside, rounded(value))
     # Excel fits a row's height to wrapped text only when somebody edits it.
-    lines = max(math.ceil(len(text) / width) for text, width in zip(texts, _WIDTHS[1:]))
+    lines = max(math.ceil(len(text) / (full * width)) for text, full, width in zip(texts, _FULL, _WIDTHS[1:]))
     if lines > 1:
-        sheet.set_row(row, lines * _LINE_HEIGHT)
+        sheet.set_row(row, min(lines * _LINE_HEIGHT, _HIGHEST))
 
 
 def _origin(cell: Cell, layout: Layout) -> str:
@@ -82,4 +87,4 @@ def _origin(cell: Cell, layout: Layout) -> str:
         return "the batch before, 0 at the first" if layout.batches.several else "the row above, 0 in the first"
     if cell.once and layout.batches.several:
         return "the last row of the batch in its table"
-    return f"the row of {layout.selectors[0].label} {STEP_SHOWN} in its table"
+    return f"its table, at the {layout.selectors[0].label} shown"

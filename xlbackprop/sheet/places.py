@@ -101,8 +101,9 @@ class Places:
     # Overview
     RATES_ROW = 8
     CHART_ROWS = 17
-    RIGHT = 7  # the column where legend and samples begin
-    LEGEND_ROW = 7
+    RIGHT = 7  # the column where the links to the sheets, the legend and the samples begin
+    LINKS_ROW = 7
+    LEGEND_ROW = 13
     # Pages and Compare
     PAGE_FIRST_ROW = 4
     PAGE_PLUGGED, PAGE_VALUE, PAGE_ROUNDED = 3, 4, 5

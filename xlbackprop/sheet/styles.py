@@ -41,35 +41,16 @@ HEADER_COLOUR = {
     Role.CHANGE: "#EBA27D",
 }
 
-# No conditions in brackets: LibreOffice drops the sign of what is left to a last section.
-DECIMALS = "0.00000000"
-ANY_SIZE = "General"  # errors and gradients shrink by orders of magnitude; General follows the column's width
+# Eight decimals where they say something and fit; `by_size` shows other numbers otherwise. No conditions in
+# brackets do it: LibreOffice drops the sign of what is left to a last section.
+DECIMALS, FEWER, POWERS = "0.00000000", "0.0###", "0.00000E+00"
+SMALL, LARGE, HUGE = 1e-3, 100, 1e6
+WIDTH = 15  # characters that any of them takes, with air for other fonts
 NUMBER_FORMAT = {
-    Role.STEP: "0",
-    Role.MASK: "0",
-    **dict.fromkeys((Role.RATE, Role.TARGET, Role.INPUT), ANY_SIZE),
-    **dict.fromkeys(
-        (Role.WEIGHT, Role.BIAS, Role.UPDATED, Role.PRE_ACTIVATION, Role.ACTIVATION, Role.PART, Role.UNIT), DECIMALS
-    ),
-    **dict.fromkeys(
-        (
-            Role.ERROR,
-            Role.TOTAL_ERROR,
-            Role.BATCH_ERROR,
-            Role.LOCAL,
-            Role.UPSTREAM,
-            Role.DELTA,
-            Role.GRADIENT,
-            Role.BATCH_GRADIENT,
-            Role.STATE,
-            Role.CHANGE,
-        ),
-        ANY_SIZE,
-    ),
+    **dict.fromkeys(Role, DECIMALS),
+    **dict.fromkeys((Role.STEP, Role.MASK), "0"),
+    **dict.fromkeys((Role.RATE, Role.TARGET, Role.INPUT), "0.0#######"),  # typed with few digits, nearly always
 }
-# Where a run diverges, numbers that no longer fit their column go to powers of ten instead of ###.
-TOO_WIDE = 10_000
-POWERS = {"num_format": "0.000E+00"}
 
 TITLE = {"bold": True, "font_size": 16}
 SUBTITLE = {"font_color": "#555555"}
@@ -78,6 +59,7 @@ INPUT = {"font_color": "#0000FF", "bg_color": "#FFFBE0", "border": 1, "border_co
 COLUMN_HEADER = {"bold": True, "bottom": 1, "bottom_color": "#999999", "text_wrap": True, "valign": "top"}
 TEXT = {"text_wrap": True, "valign": "top"}
 MONOSPACE = {"font_name": "Consolas", "font_size": 10}
+LINK = {"font_color": "#0B5394", "underline": 1}
 
 
 def header(role: Role) -> dict[str, Any]:
@@ -94,13 +76,26 @@ def body(role: Role, *, first: bool = False) -> dict[str, Any]:
     return {**style, "left": 1, "left_color": "#999999"} if first else style
 
 
+def by_size(sheet: Any, formats: Formats, first_row: int, first_column: int, last_row: int, last_column: int) -> None:
+    """How the calculated numbers of these cells are shown: 0 as 0, large ones shorter, extreme ones as powers."""
+    rules: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("0", {"criteria": "=", "value": 0}),
+        (POWERS, {"criteria": "between", "minimum": -SMALL, "maximum": SMALL}),
+        (POWERS, {"criteria": "not between", "minimum": -HUGE, "maximum": HUGE}),
+        (FEWER, {"criteria": "not between", "minimum": -LARGE, "maximum": LARGE}),
+    )
+    for shown, rule in rules:
+        how = {"type": "cell", **rule, "format": formats({"num_format": shown}), "stop_if_true": True}
+        sheet.conditional_format(first_row, first_column, last_row, last_column, how)
+
+
 def _light(colour: str) -> str:
     """Three quarters of the way to white."""
     parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)
 
 
-COLUMNS_A_PAGE = 40  # more than that nobody can read in print
+COLUMNS_A_PAGE = 20  # more than that nobody can read in print
 
 
 def print_setup(sheet: Any, header: int | None = None, columns: int = 1) -> None:
@@ -108,8 +103,8 @@ def print_setup(sheet: Any, header: int | None = None, columns: int = 1) -> None
     pages = math.ceil(columns / COLUMNS_A_PAGE)
     sheet.set_landscape()
     sheet.fit_to_pages(pages, 0)
-    if pages > 1:
-        sheet.repeat_columns(0)
     if header is not None:
         sheet.repeat_rows(header)
+        if pages > 1:
+            sheet.repeat_columns(0)
     sheet.set_paper(9)

@@ -11,15 +11,13 @@ from typing import Any
 
 from xlbackprop.graph.program import Cell, Role
 from xlbackprop.sheet import charts, styles
-from xlbackprop.sheet.layout import COMPARE, DRAWN, EPOCH, EPOCHS, OVERVIEW, Layout
+from xlbackprop.sheet.layout import COMPARE, DRAWN, EPOCH, EPOCH_ERROR, EPOCHS, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.streamed import ALONE, StreamedColumn
 from xlbackprop.sheet.values import input_statistics, table_rows
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, STEP, total_error
-
-NARROW, WIDE = 12, 15  # characters: with eight decimals, and for numbers of any size
 
 
 def given(layout: Layout, rate: int) -> dict[str, object]:
@@ -84,12 +82,8 @@ def write_table(
         _alike(layout),
     )
     for column, cell in enumerate(layout.shown):
-        any_size = styles.NUMBER_FORMAT[cell.role] == styles.ANY_SIZE and cell.role not in (Role.TARGET, Role.INPUT)
-        width = 7 if cell.role is Role.STEP else WIDE if any_size else NARROW
-        sheet.set_column(column, column, width)
-    outside = {"type": "cell", "criteria": "not between", "minimum": -styles.TOO_WIDE, "maximum": styles.TOO_WIDE}
-    columns = (1, layout.last_row, len(layout.shown) - 1)
-    sheet.conditional_format(layout.FIRST_ROW, *columns, {**outside, "format": formats(styles.POWERS)})
+        sheet.set_column(column, column, 8 if cell.role is Role.STEP else styles.WIDTH)
+    styles.by_size(sheet, formats, layout.FIRST_ROW, 1, layout.last_row, len(layout.shown) - 1)
     sheet.freeze_panes(layout.FIRST_ROW, 1)
     sheet.print_area(0, 0, layout.last_row, len(layout.shown) - 1)
     styles.print_setup(sheet, layout.HEADER_ROW, len(layout.shown))
@@ -99,8 +93,9 @@ def write_table(
     if several:  # in the table other rows stand between
         steps = layout.span(COMPARE, layout.COMPARE_HEADER_ROW + 1, 0, layout.batches.steps + 1)
         shown = layout.compare_span(rate)
-    charts.add_series(chart, layout.error, steps, shown, range(layout.batches.steps + 1), history, 0)
-    sheet.insert_chart(1, len(layout.shown) + 1, chart)
+    name = layout.at(layout.sheets[rate], layout.HEADER_ROW, layout.columns[layout.error])
+    charts.add_series(chart, name, steps, shown, range(layout.batches.steps + 1), history, 0)
+    sheet.insert_chart(layout.FIRST_ROW, len(layout.shown) + 1, chart)
 
 
 def _told(
@@ -171,9 +166,9 @@ def write_compare(book: Any, formats: styles.Formats, layout: Layout, histories:
     ]
     sheet.stream(first, steps + 1, columns, lambda: zip(map(float, range(steps + 1)), *histories))
     right = len(layout.rates) + 2
-    insert_comparisons(
-        book, sheet, layout, histories, (layout.COMPARE_HEADER_ROW, right), (layout.COMPARE_HEADER_ROW + 18, right)
-    )
+    for row, log in ((first, False), (first + 18, True)):
+        sheet.insert_chart(row, right, errors_chart(book, layout, histories, log=log))
+    styles.by_size(sheet, formats, first, 1, first + steps, len(layout.rates))
 
 
 def _rates_side_by_side(
@@ -187,8 +182,8 @@ def _rates_side_by_side(
     number_format = {**styles.header(Role.TOTAL_ERROR), "num_format": '"η = "General'}
     for rate, value in enumerate(layout.spec.rates):
         sheet.write_formula(header, 1 + rate, f"={layout.rates[rate].name}", formats(number_format), value)
-    sheet.set_column(0, 0, 7)
-    sheet.set_column(1, len(layout.rates), WIDE)
+    sheet.set_column(0, 0, 8)
+    sheet.set_column(1, len(layout.rates), styles.WIDTH)
     sheet.freeze_panes(header + 1, 1)
     styles.print_setup(sheet, header)
 
@@ -206,15 +201,20 @@ def write_epochs(book: Any, formats: styles.Formats, layout: Layout, by_epoch: S
         for rate, values in enumerate(by_epoch):
             value = "#NUM!" if math.isnan(values[epoch]) else values[epoch]
             sheet.write_formula(header + 1 + epoch, 1 + rate, f"={layout.epoch_formula(rate, epoch)}", plain, value)
-    chart = charts.error_by_step(
-        book, "Average loss by epoch", layout.epochs - 1, "average loss", axis=EPOCH, legend=True
-    )
+    sheet.insert_chart(header + 1, len(layout.rates) + 2, epochs_chart(book, layout, by_epoch))
+    styles.by_size(sheet, formats, header + 1, 1, header + layout.epochs, len(layout.rates))
+
+
+def epochs_chart(book: Any, layout: Layout, by_epoch: Sequence[Sequence[float]]) -> Any:
+    """The average loss of each epoch at every rate."""
+    header, last = layout.COMPARE_HEADER_ROW, layout.epochs - 1
+    chart = charts.error_by_step(book, "Average loss by epoch", last, EPOCH_ERROR, axis=EPOCH, legend=True)
     for rate, values in enumerate(by_epoch):
         charts.add_series(
-            chart, f"={layout.at(EPOCHS, header, 1 + rate)}", layout.span(EPOCHS, header + 1, 0, layout.epochs),
+            chart, layout.at(EPOCHS, header, 1 + rate), layout.span(EPOCHS, header + 1, 0, layout.epochs),
             layout.span(EPOCHS, header + 1, 1 + rate, layout.epochs), range(layout.epochs), values, rate,
         )  # fmt: skip
-    sheet.insert_chart(header, len(layout.rates) + 2, chart)
+    return chart
 
 
 def write_drawn(book: Any, formats: styles.Formats, layout: Layout) -> None:
@@ -231,25 +231,20 @@ def write_drawn(book: Any, formats: styles.Formats, layout: Layout) -> None:
         sheet.write_string(header, column, name, formats(styles.header(role)))
         for k, value in enumerate(values):
             sheet.write_number(header + 1 + k, column, value, formats(styles.body(role)))
-    sheet.set_column(1, len(layout.drawn), NARROW)
+    sheet.set_column(1, len(layout.drawn), 12)
     sheet.freeze_panes(header + 1, 1)
     styles.print_setup(sheet, header)
 
 
-def insert_comparisons(
-    book: Any, sheet: Any, layout: Layout, histories: Sequence[Sequence[float]], *places: tuple[int, int]
-) -> None:
-    """The chart of all rates at the first place, the same with a logarithmic axis at the second, if any."""
+def errors_chart(book: Any, layout: Layout, histories: Sequence[Sequence[float]], *, log: bool = False) -> Any:
+    """The error of each step at every rate."""
     header, first, count = layout.COMPARE_HEADER_ROW, layout.COMPARE_HEADER_ROW + 1, layout.batches.steps + 1
-    for place, log in zip(places, (False, True)):
-        title = "Error at each learning rate" + (", logarithmic" if log else "")
-        chart = charts.error_by_step(book, title, layout.batches.steps, layout.error, log=log, legend=True)
-        if sheet.get_name() == OVERVIEW:
-            chart.set_size({"width": 570, "height": 320})  # the legend of colours stands beside it
-        for rate, history in enumerate(histories):
-            charts.add_series(
-                chart, f"={layout.at(COMPARE, header, 1 + rate)}",
-                layout.span(COMPARE, first, 0, count), layout.span(COMPARE, first, 1 + rate, count),
-                range(count), history, rate,
-            )  # fmt: skip
-        sheet.insert_chart(*place, chart)
+    title = "Error at each learning rate" + (", logarithmic" if log else "")
+    chart = charts.error_by_step(book, title, layout.batches.steps, layout.error, log=log, legend=True)
+    for rate, history in enumerate(histories):
+        charts.add_series(
+            chart, layout.at(COMPARE, header, 1 + rate),
+            layout.span(COMPARE, first, 0, count), layout.span(COMPARE, first, 1 + rate, count),
+            range(count), history, rate,
+        )  # fmt: skip
+    return chart

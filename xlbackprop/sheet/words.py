@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xlbackprop.graph.program import Cell, Role
+from xlbackprop.spec.names import STEP, VISIT
 
 _WORDS = {
     Role.STEP: "{name}, counted from {start}",
@@ -62,6 +63,6 @@ def words(cell: Cell) -> str:
         top=top,
         bottom=bottom,
         unit=cell.name.removeprefix("δ_"),
-        start=0 if cell.first is not None else 1,
+        start=0 if cell.name in (STEP, VISIT) else 1,
     )
     return text + (", after the update" if cell.name.endswith("⁺") and cell.role is not Role.UPDATED else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,37 +17,57 @@ from xlbackprop.spec import Spec, dumps
 from xlbackprop.spec.names import RATE
 
 
-def build(spec: Spec, path: Path, progress: Progress = lambda phase: None, picture: Picture | None = None) -> Path:
+@dataclass(frozen=True)
+class Beside:
+    """A sheet that another room writes, beside those of the training."""
+
+    name: str
+    write: Callable[[Any, styles.Formats], None]
+
+
+def build(
+    spec: Spec,
+    path: Path,
+    progress: Progress = lambda phase: None,
+    picture: Picture | None = None,
+    beside: Sequence[Beside] = (),
+) -> Path:
     """Write the workbook, with the network's picture on Overview, drawn when all else has been found to fit.
 
-    Raises OutputError where the file cannot be written; an earlier file then stays.
+    The sheets `beside` stand right of Compare. Raises OutputError where the file cannot be
+    written; an earlier file then stays.
     """
     layout = Layout(spec)
     with new_book(path, spec.title) as (book, formats):
-        _write(book, formats, layout, progress)
+        _write(book, formats, layout, progress, beside)
         if picture:
             insert_picture(book.get_worksheet_by_name(OVERVIEW), formats, layout.picture_place, picture())
     return path
 
 
-def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progress) -> None:
+def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progress, beside: Sequence[Beside]) -> None:
     spec = layout.spec
     streamed = {COMPARE, *layout.sheets}
-    for name in layout.all_sheets:
+    names = layout.all_sheets
+    right = names.index(COMPARE) + 1
+    for name in (*names[:right], *(one.name for one in beside), *names[right:]):
         book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
     for name, range_ in layout.defined_names():
         book.define_name(name, f"={range_}")
     told = [tables.errors(layout, rate) for rate in range(len(spec.rates))]
     histories = [by_step for by_step, _ in told]
     shown = shown_values(layout)
-    overview.write_overview(book, formats, layout, histories)
+    by_epochs = [tables.epoch_errors(layout, by_row) for _, by_row in told]
+    overview.write_overview(book, formats, layout, histories, by_epochs)
     for page in PAGES:
         pages.write_page(book, formats, layout, page, shown)
     for rate, history in enumerate(histories):
         tables.write_table(book, formats, layout, rate, history, progress)
     tables.write_compare(book, formats, layout, histories)
+    for one in beside:
+        one.write(book, formats)
     if layout.epochs:
-        tables.write_epochs(book, formats, layout, [tables.epoch_errors(layout, by_row) for _, by_row in told])
+        tables.write_epochs(book, formats, layout, by_epochs)
     if layout.drawn:
         tables.write_drawn(book, formats, layout)
     file = book.get_worksheet_by_name(NETWORK_FILE)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.engine import Engine, Inputs, Recalculated
 from xlbackprop.engine import engine as engine_named
 from xlbackprop.reference import complex_step
 from xlbackprop.sheet.layout import Input, Kind
@@ -34,11 +35,25 @@ __all__ = ["Report", "verify"]
 MOST_WITNESSED = 500_000
 
 
+class Beside(Protocol):
+    """Sheets that another room has in the workbook, checked on the way so that it is recalculated for all at once."""
+
+    def compare(self, book: Workbook, recalculated: Recalculated, engine: Engine) -> None: ...
+
+    @property
+    def other_inputs(self) -> Inputs: ...
+
+    def compare_changed(self, changed: Recalculated, spec: Spec) -> None:
+        """With the other inputs, which `spec` has."""
+        ...
+
+
 def verify(
     path: Path | str,
     *,
     engine: str | Engine = "embedded",
     network: Spec | None = None,
+    beside: Beside | None = None,
     progress: Callable[[str], None] = lambda phase: None,
 ) -> Report:
     """Recalculate and check a workbook that `build` wrote, as it stands now.
@@ -55,12 +70,14 @@ def verify(
     ledger = _Ledger()
     ledger.compare(present)
     ledger.compare_texts(book, present, recalculated)
+    if beside:
+        beside.compare(book, recalculated, calculator)
     witnessed = ledger.complex_step(present)
     ledger.typed_cells(book, present)
     errors = present.tables[book.layout.error]
     del present  # a long training fills memory twice otherwise
     progress("comparing with other inputs")
-    ledger.compare_with_other_inputs(book, recalculated, calculator)
+    ledger.compare_with_other_inputs(book, recalculated, calculator, beside)
     return with_formulas(
         Report(
             workbook=str(path),
@@ -143,12 +160,17 @@ class _Ledger(Tally):
                 text = cell.text(_short_texts(comparison).__getitem__)
                 self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, "typed-constant", "typed text", text))
 
-    def compare_with_other_inputs(self, book: Workbook, recalculated: Recalculated, engine: Engine) -> None:
+    def compare_with_other_inputs(
+        self, book: Workbook, recalculated: Recalculated, engine: Engine, beside: Beside | None
+    ) -> None:
         inputs = _other_inputs(book)
+        cells = {**book.input_cells(inputs), **(beside.other_inputs if beside else {})}
         step, rate = (int(inputs[one]) for one in book.layout.selectors)
-        changed = recalculated.changed(book.input_cells(inputs))
+        changed, spec = recalculated.changed(cells), book.spec_with(inputs)
         other = _Ledger()
-        other.compare(Comparison(book, changed, engine, book.spec_with(inputs), (rate - 1, step)), "lucky-formula")
+        other.compare(Comparison(book, changed, engine, spec, (rate - 1, step)), "lucky-formula")
+        if beside:
+            beside.compare_changed(changed, spec)
         for mismatch in other.mismatches.values():
             if mismatch.root:  # what inherits it there says nothing of the numbers that stand here
                 self._add(mismatch)

@@ -41,7 +41,9 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
     symbols = [len(line.cell.name) for line in layout.pages[page] if line.cell]
     widths = (min(34, max([_WIDTHS[0], *(1.1 * n for n in symbols)])), *_WIDTHS[1:])
     for column, (text, width) in enumerate(zip(_HEADERS, widths)):
-        sheet.write_string(layout.PAGE_FIRST_ROW - 1, column, text, formats(styles.COLUMN_HEADER))
+        aligned = {"align": "right"} if column == layout.PAGE_VALUE else {"indent": int(column == layout.PAGE_ROUNDED)}
+        header = formats({**styles.COLUMN_HEADER, **aligned})
+        sheet.write_string(layout.PAGE_FIRST_ROW - 1, column, text, header)
         sheet.set_column(column, column, width)
     for line in layout.pages[page]:
         if line.cell is None:
@@ -87,4 +89,4 @@ def _origin(cell: Cell, layout: Layout) -> str:
         return "the batch before, 0 at the first" if layout.batches.several else "the row above, 0 in the first"
     if cell.once and layout.batches.several:
         return "the last row of the batch in its table"
-    return f"its table, at the {layout.selectors[0].label} shown"
+    return f"from the table, at the {layout.selectors[0].label} shown"

@@ -24,7 +24,8 @@ HOSTILE = "=cmd|' /C calc'!A1 & <script> $x$"
 
 def _parts(path: Path) -> dict[str, str]:
     with zipfile.ZipFile(path) as package:
-        return {name: package.read(name).decode() for name in package.namelist()}
+        names = [name for name in package.namelist() if not name.endswith(".png")]
+        return {name: package.read(name).decode() for name in names}
 
 
 def _with_cell(book: Path, sheet: str, cell: str, content: str, path: Path) -> Path:

@@ -50,7 +50,7 @@ FUNCTIONS = {
 
 def _parts(path: Path) -> dict[str, str]:
     with zipfile.ZipFile(path) as package:
-        return {name: package.read(name).decode() for name in package.namelist()}
+        return {name: package.read(name).decode(errors="surrogateescape") for name in package.namelist()}
 
 
 def _to_five_digits(text: object) -> str:
@@ -160,7 +160,8 @@ def test_the_schema_check_can_fail(small: Path, tmp_path: Path) -> None:
     broken = tmp_path / "x.xlsx"
     with zipfile.ZipFile(broken, "w") as package:
         for name, text in _parts(small).items():
-            package.writestr(name, text.replace("<sheetData>", "<sheetData><nonsense/>", 1))
+            broken_text = text.replace("<sheetData>", "<sheetData><nonsense/>", 1)
+            package.writestr(name, broken_text.encode(errors="surrogateescape"))
     assert not OpenXmlValidator().validate(str(broken)).is_valid
 
 

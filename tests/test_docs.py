@@ -61,6 +61,8 @@ _KEYS = {
     "input_gradients": "whether the gradients by the inputs have columns too",
     "style": "`class` (closed forms, of dense layers) or `delta`",
     "layout": "`rows`, a row a sample; or `matrix`, blocks as people draw them on paper",
+    "level": "`worked`, `scaffolded` (formulas to be filled in, told in words) or `blank` (to be filled in)",
+    "leave": "of a worksheet, what is left empty: of `forward`, `backward` and `update`",
     "stable": "whether formulas are used whose EXP cannot overflow",
     "seed": "of the initial weights",
     "input_shape": "`[channels, length]`, `[channels, height, width]` or `[tokens, features]`",

@@ -29,7 +29,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is said of one workbook; verdict as in the JSON: correct, wrong, not live or unreadable."""
+    """What is said of one workbook; verdict as in the JSON: correct, incomplete, wrong, not live or unreadable."""
 
     path: Path
     verdict: str
@@ -97,7 +97,7 @@ def _outcome(path: Path, options: Options) -> Outcome:
     )
     json = report.as_json()
     annotated = ""
-    if options.annotated is not None and not report.correct:
+    if options.annotated is not None and json["verdict"] not in ("correct", "incomplete"):
         from xlbackprop.audit.annotate import annotate
 
         annotated = annotate(path, json, options.annotated)

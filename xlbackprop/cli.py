@@ -6,20 +6,17 @@ import json
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from xlbackprop import __version__
-from xlbackprop.arguments import Place, Rates
+from xlbackprop.arguments import Place, of_network, of_worksheet
 from xlbackprop.errors import XlbackpropError
 from xlbackprop.terminal import Progress, line
 
 ENGINES = click.Choice(["embedded", "libreoffice"])
-STYLES = click.Choice(["class", "delta"])
-LAYOUTS = click.Choice(["rows", "matrix"])
 
 
 class _Complaint(click.ClickException):
@@ -34,19 +31,6 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except XlbackpropError as error:
             raise _Complaint(" ".join(str(error).split())) from None
-
-
-def _network(command: Callable[..., None]) -> Callable[..., None]:
-    """The argument and the options that say which network."""
-    for decorator in (
-        click.option("--layout", type=LAYOUTS, help="A row for each sample, or matrices as people draw them on paper."),
-        click.option("--style", type=STYLES, help="Closed-form gradients, or deltas in columns of their own."),
-        click.option("--steps", type=int, help="How many updates."),
-        click.option("--rates", type=Rates(), help="Learning rates, such as 0.1,0.2."),
-        click.argument("network", default="era-s6"),
-    ):
-        command = decorator(command)
-    return command
 
 
 def _document(network: str, **options: Any) -> Any:
@@ -82,10 +66,13 @@ def main() -> None:
 
 
 @main.command()
-@_network
+@of_network
+@of_worksheet
 @_ENGINE
 @_FOLDER
-def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: str, folder: Path) -> None:
+def run(
+    network: str, rates: Any, steps: Any, style: Any, layout: Any, level: Any, leave: Any, engine: str, folder: Path
+) -> None:
     """Build, verify and plot a network: a template's name or a .toml file.
 
     \b
@@ -95,14 +82,15 @@ def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: s
     from xlbackprop.job import run_document
     from xlbackprop.networks import stem
 
-    document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
+    document = _document(network, rates=rates, steps=steps, style=style, layout=layout, level=level, leave=leave)
     with Progress() as progress:
         summary = run_document(document, stem(network), folder, engine, progress)
     size = summary.workbook.stat().st_size / 1024
     report = summary.report
     sheets, formulas = len(sheet_names(summary.workbook)), f"{report.formulas:,}"
     line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas} formulas, {size:,.0f} KB")
-    line("verified", report.ledger() if report.correct else "FAILED")
+    sound = report.verdict != "wrong"  # a worksheet is incomplete as it is made
+    line("verified", report.ledger() if sound else "FAILED")
     names = [path.name for path in summary.pictures]
     shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"
     if names:
@@ -112,24 +100,26 @@ def run(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: s
     seconds = summary.seconds
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
     line("time", f"{sum(seconds.values()):.1f} s ({phases})")
-    if not report.correct:
+    if not sound:
         click.echo(report.as_text())
         sys.exit(1)
 
 
 @main.command()
-@_network
+@of_network
+@of_worksheet
 @_FOLDER
-def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, folder: Path) -> None:
-    """Write a network's workbook.
+def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, level: Any, leave: Any, folder: Path) -> None:
+    """Write a network's workbook, or a worksheet with cells to be filled, which verify marks.
 
     \b
     Example: xlbackprop build era-s6 --rates 0.1,0.5 --style delta
+             xlbackprop build era-s6 --level blank --leave backward,update
     """
     from xlbackprop import kinds
     from xlbackprop.networks import stem
 
-    document = _document(network, rates=rates, steps=steps, style=style, layout=layout)
+    document = _document(network, rates=rates, steps=steps, style=style, layout=layout, level=level, leave=leave)
     with Progress() as progress:
         progress("building")
         path = kinds.build(document, folder / f"{stem(network)}.xlsx", progress)
@@ -155,7 +145,8 @@ def verify(
 ) -> None:  # fmt: skip
     """Recalculate workbooks, ours or anybody's, and name each wrong cell and its mistake.
 
-    Takes files and folders. Exit 0: all correct; 1: something is wrong; 2: a file cannot be read.
+    Takes files and folders. Exit 0: all correct; 1: something is wrong, or not filled in yet; 2: a
+    file cannot be read.
 
     \b
     Example: xlbackprop verify output/era-s6.xlsx --json
@@ -194,7 +185,7 @@ def verify(
     elif len(paths) > 1:
         counted = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
         click.echo(f"{len(paths):,} workbooks: {counted}")
-    sys.exit(2 if verdicts["unreadable"] else 1 if verdicts["wrong"] or verdicts["not live"] else 0)
+    sys.exit(2 if verdicts["unreadable"] else 0 if verdicts.keys() <= {"correct"} else 1)
 
 
 @main.command()
@@ -220,7 +211,7 @@ def explain(cell: str, workbook: Path, step: int | None, rate: float | None, as_
 
 
 @main.command()
-@_network
+@of_network
 @click.option("--details", is_flag=True, help="Weights and gradients by step as well.")
 @click.option(
     "--surface", is_flag=False, flag_value="", metavar="[W1,W2]",
@@ -254,7 +245,7 @@ def plot(
 
 
 @main.command()
-@_network
+@of_network
 @_ENGINE
 @_FOLDER
 def readme(network: str, rates: Any, steps: Any, style: Any, layout: Any, engine: str, folder: Path) -> None:

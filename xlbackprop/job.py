@@ -28,11 +28,11 @@ class Summary:
     def results(self) -> str:
         """How the error went, rates with the same manner together: `falls at every step: η=0.1 to 0.00785, ...`.
 
-        Nothing for a file that trains nothing.
+        Nothing for a file that trains nothing, nor for a worksheet, whose answer it is.
         """
         from xlbackprop.show.observations import observations
 
-        if not isinstance(self.report, TrainingReport):
+        if not isinstance(self.report, TrainingReport) or self.report.marks is not None:
             return ""
         manners: dict[str, list[str]] = {}
         errors = self.report.errors.tolist()
@@ -81,6 +81,8 @@ def run_document(
     report = kinds.verify(path, engine=engine, progress=progress)
     lap("verify")
     progress("drawing")
-    pictures = kinds.plot(document, folder, stem, details=details, surface=details, animate=details)
+    pictures: list[Path] = []
+    if getattr(document, "level", "worked") == "worked":  # those of a worksheet would show its answers
+        pictures = kinds.plot(document, folder, stem, details=details, surface=details, animate=details)
     lap("plot")
     return Summary(path, report, pictures, seconds)

@@ -43,6 +43,9 @@ class OurReport(Report, Protocol):
     """What a verification of a workbook of ours found."""
 
     @property
+    def verdict(self) -> str: ...
+
+    @property
     def formulas(self) -> int: ...
 
     def ledger(self) -> str:

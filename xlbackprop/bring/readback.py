@@ -14,6 +14,7 @@ from xlbackprop.engine import engine as engine_named
 from xlbackprop.errors import OutputError, WorkbookError
 from xlbackprop.files import replacing
 from xlbackprop.sheet.address import cell_name, in_sheet
+from xlbackprop.verification.marking import empty_cells
 from xlbackprop.verification.read import Workbook
 
 Array = NDArray[Any]
@@ -34,14 +35,16 @@ def trained_weights(
     layout, spec = book.layout, book.spec
     sheet = layout.sheets[_rate_index(path, spec.rates, rate)]
     row = layout.FIRST_ROW + layout.batches.start(_step(path, layout.batches.steps, step))
+    empty = empty_cells(book)  # which a calculator may read as 0
 
     def number(name: str) -> float:
         if not name:  # a place without a connection
             return 0.0
         column = layout.columns[name]
-        value = recalculated.column(sheet, row, column, 1)[0]
+        value, place = recalculated.column(sheet, row, column, 1)[0], in_sheet(sheet, cell_name(row, column))
+        if (sheet, row, column) in empty:
+            raise WorkbookError(f"{path}: {place} ({name}) is empty; fill it in, or choose an earlier step")
         if not isinstance(value, (int, float)) or not math.isfinite(value):
-            place = in_sheet(sheet, cell_name(row, column))
             raise WorkbookError(f"{path}: {place} ({name}) is {value!r}; choose a rate and step before it diverged")
         return float(value)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from xlbackprop.engine import Inputs
 from xlbackprop.errors import WorkbookError
@@ -62,6 +63,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 # A cell of a worksheet part: its address, and what stands in it.
 CELL = re.compile(rb'<(?:\w+:)?c r="([A-Z]+[0-9]+)"[^>]*?(?:/>|>(.*?)</(?:\w+:)?c>)', re.DOTALL)
+_CELL_TEXT = re.compile(CELL.pattern.decode(), re.DOTALL)
 
 
 def blank_cells(sheet: bytes) -> set[str]:
@@ -142,6 +144,42 @@ def _with_numbers(sheet: str, numbers: Mapping[tuple[int, int], float]) -> str:
         if not found:
             raise KeyError(f"no cell {cell_name(row, column)}")
     return sheet
+
+
+def copy_with_formulas(path: Path, copy: Path, formulas: Mapping[str, Mapping[tuple[int, int], str]]) -> None:
+    """Copy the workbook with formulas in cells that hold nothing: by sheet, by row and column."""
+    with opened(path) as package:
+        sheets = sheet_parts(package)
+        parts = {
+            sheets[sheet]: _with_formulas(package.read(sheets[sheet]).decode(), of) for sheet, of in formulas.items()
+        }
+    shutil.copyfile(path, copy)
+    replace_parts(copy, parts)
+
+
+_ROW = re.compile(r'(<((?:\w+:)?)row [^>]*?\br="(\d+)"[^>]*?)(?:/>|>(.*?)</(?:\w+:)?row>)', re.DOTALL)
+
+
+def _with_formulas(sheet: str, formulas: Mapping[tuple[int, int], str]) -> str:
+    """The worksheet part with these formulas; neither their rows nor their cells need be there."""
+    found = list(_ROW.finditer(sheet))
+    prefix, texts = found[0][2], {int(row[3]) - 1: row[0] for row in found}
+    by_row: dict[int, dict[int, str]] = {}
+    for (row, column), formula in formulas.items():
+        by_row.setdefault(row, {})[column] = formula
+    for row, of in by_row.items():
+        match = _ROW.match(texts.get(row, f'<{prefix}row r="{row + 1}"/>'))
+        assert match is not None
+        cells = {cell[1]: cell[0] for cell in _CELL_TEXT.finditer(match[4] or "")}
+        for column, formula in of.items():
+            address = cell_name(row, column)
+            style = re.search(r' s="\d+"', cells.get(address, ""))
+            text = f"<{prefix}f>{escape(formula)}</{prefix}f>"
+            cells[address] = f'<{prefix}c r="{address}"{style[0] if style else ""}>{text}</{prefix}c>'
+        in_order = sorted(cells, key=lambda address: (len(address), address))  # Z1 before AA1
+        texts[row] = f"{match[1]}>{''.join(cells[address] for address in in_order)}</{prefix}row>"
+    rows = "".join(texts[row] for row in sorted(texts))
+    return sheet[: found[0].start()] + rows + sheet[found[-1].end() :]
 
 
 def replace_parts(path: Path, parts: Mapping[str, str]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from xlbackprop.graph.program import Cell
+from functools import cached_property
+
+from xlbackprop.graph import training
+from xlbackprop.graph.program import Cell, Program, Role
 from xlbackprop.sheet.address import cell_name, in_sheet
 from xlbackprop.sheet.places import (
     BACKWARD,
@@ -28,6 +31,7 @@ from xlbackprop.sheet.places import (
     Run,
 )
 from xlbackprop.sheet.printers import worksheet
+from xlbackprop.sheet.telling import Teller
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, total_error
 
@@ -80,6 +84,37 @@ class Layout(Places):
     @property
     def rate_shown_formula(self) -> str:
         return _choice([one.name for one in self.rates])
+
+    @property
+    def task(self) -> str:
+        """What a worksheet asks for; nothing in a worked workbook."""
+        if not self.left:
+            return ""
+        return "Fill the bordered white cells with formulas; xlbackprop verify marks them."
+
+    def chain_in_words(self, cell: Cell) -> str:
+        """How a column of a training table is calculated, told in words: of a gradient, the factors of its chain."""
+        expr = self._chains[cell.name].expr
+        assert expr is not None
+        above = "of the batch before" if cell.once and self.batches.several else "of the row above"
+        return self._tables_teller.told(expr, above)
+
+    def page_in_words(self, cell: Cell) -> str:
+        assert cell.expr is not None
+        return self._pages_teller.told(cell.expr)
+
+    @cached_property
+    def _tables_teller(self) -> Teller:
+        return Teller(self._chains)
+
+    @cached_property
+    def _pages_teller(self) -> Teller:
+        return Teller(self.page)
+
+    @cached_property
+    def _chains(self) -> Program:
+        """The table with its local derivatives as quantities of their own, however its style writes them."""
+        return training.training(self.spec).inlined((*training.SHOWN[self.spec.style], Role.LOCAL))
 
     def error_formula(self, rate: int, step: int) -> str:
         visit = self.batches.stop(step) - 1

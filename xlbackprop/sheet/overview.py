@@ -31,7 +31,7 @@ def write_overview(
     for row, text in enumerate((spec.about or f"A {spec.summary} network.", spec.source and f"Source: {spec.source}")):
         sheet.write_string(1 + row, 0, text, formats(styles.SUBTITLE))
     hint = "Change any yellow cell: every number, sheet and chart of this workbook follows."
-    sheet.write_string(4, 0, hint, formats({"bold": True}))
+    sheet.write_string(4, 0, f"{layout.task} {hint}".strip(), formats({"bold": True}))
     for column, width in enumerate((14, 12, 20, 20, 14, 4, 2, 24)):
         sheet.set_column(column, column, width)
     sheet.set_column(layout.RIGHT + 1, layout.RIGHT + max(_ACROSS, len(layout.samples)), 14)
@@ -123,6 +123,13 @@ def _legend(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
         names = [cell.name for cell in layout.shown if cell.role is role]
         text = ", ".join(names) if len(names) < 9 else f"{', '.join(names[:3])}, ... {names[-1]}"
         sheet.write_string(row + k, column + 1, text, formats({**styles.SUBTITLE, "indent": 1}))
+    if layout.left:
+        _to_fill(sheet, formats, row + len(layout.roles), column)
+
+
+def _to_fill(sheet: Any, formats: styles.Formats, row: int, column: int) -> None:
+    sheet.write_blank(row, column, None, formats(styles.ANSWER))
+    sheet.write_string(row, column + 1, "to be filled with a formula", formats({**styles.SUBTITLE, "indent": 1}))
 
 
 def _samples(sheet: Any, formats: styles.Formats, layout: Layout) -> None:

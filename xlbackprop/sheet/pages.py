@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xlbackprop.graph.program import Cell
 from xlbackprop.sheet import styles
 from xlbackprop.sheet.layout import OVERVIEW, STEP_SHOWN, Layout
-from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded, rounded_formula
+from xlbackprop.sheet.plugged import UNKNOWN, plugged, plugged_formula, rounded, rounded_formula
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.words import words
 from xlbackprop.spec.names import RATE, before_name
@@ -21,6 +21,7 @@ _TITLES = {
 }
 _HEADERS = ("symbol", "what it is", "formula", "with its numbers", "value", "rounded")
 _WIDTHS = (14, 48, 38, 46, styles.WIDTH, 13)  # characters; all of them fit a screen of 1366 pixels
+_NARROW = 16
 _FULL = (1, 0.85, 0.85)  # how much of a line's width texts and formulas may fill, for fonts differ
 _LINE_HEIGHT, _HIGHEST = 15, 409  # points; Excel has no higher rows
 
@@ -38,8 +39,10 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
     selectors = f"internal:{layout.at(OVERVIEW, layout.selectors[0].row, 1)}"
     hint = f"To show another {what} or rate, choose it on {OVERVIEW}: follow this link to the two yellow cells."
     sheet.write_url(layout.SHOWN_ROW + 1, 0, selectors, formats(styles.LINK), hint, f"To the choice on {OVERVIEW}")
+    if layout.left:
+        sheet.write_string(layout.SHOWN_ROW + 1, 2, layout.task, formats({"bold": True}))
     symbols = [len(line.cell.name) for line in layout.pages[page] if line.cell]
-    widths = (min(34, max([_WIDTHS[0], *(1.1 * n for n in symbols)])), *_WIDTHS[1:])
+    widths = (min(34, max([_WIDTHS[0], *(1.1 * n for n in symbols)])), *_widths(layout, page)[1:])
     for column, (text, width) in enumerate(zip(_HEADERS, widths)):
         aligned = {"align": "right"} if column == layout.PAGE_VALUE else {"indent": int(column == layout.PAGE_ROUNDED)}
         header = formats({**styles.COLUMN_HEADER, **aligned})
@@ -49,7 +52,7 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
         if line.cell is None:
             sheet.write_string(line.row, 0, line.heading, formats(styles.SECTION))
         else:
-            _line(sheet, formats, layout, page, line.row, line.cell, values)
+            _line(sheet, formats, layout, page, line.row, line.cell, values, widths)
     last = layout.pages[page][-1].row
     styles.by_size(sheet, formats, layout.PAGE_FIRST_ROW, layout.PAGE_VALUE, last, layout.PAGE_VALUE)
     sheet.freeze_panes(layout.PAGE_FIRST_ROW, 1)
@@ -57,9 +60,10 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
 
 
 def _line(
-    sheet: Any, formats: styles.Formats, layout: Layout, page: str, row: int, cell: Cell, values: Mapping[str, float]
-) -> None:
-    value = values[cell.name]
+    sheet: Any, formats: styles.Formats, layout: Layout, page: str, row: int, cell: Cell,
+    values: Mapping[str, float], widths: Sequence[float],
+) -> None:  # fmt: skip
+    value, left = values[cell.name], layout.left_on_page(cell.name)
     symbol = formats({**styles.header(cell.role), "align": "left", "valign": "top", "bottom": 0})
     mono, grey = formats({**styles.TEXT, **styles.MONOSPACE}), formats({**styles.SUBTITLE, **styles.TEXT})
     sheet.write_string(row, 0, cell.name, symbol)
@@ -68,19 +72,45 @@ def _line(
     if cell.expr is None:
         picked = f"from {OVERVIEW}" if cell.name == RATE else _origin(cell, layout)
         sheet.write_string(row, 2, picked, grey)
+    elif left:
+        if layout.spec.level == "scaffolded":
+            texts.append(layout.page_in_words(cell))
+            sheet.write_string(row, 2, texts[1], formats(styles.TEXT))
     else:
-        texts += [in_symbols(cell.expr), plugged(cell.expr, lambda name: rounded(values[name]))]
+        texts += [in_symbols(cell.expr), plugged(cell.expr, lambda name: _rounded(layout, name, values))]
         sheet.write_string(row, 2, texts[1], mono)
         sheet.write_formula(row, layout.PAGE_PLUGGED, f"={plugged_formula(layout, page, cell)}", mono, texts[2])
-    shown = formats({**styles.body(cell.role), "valign": "top"})
-    formula = layout.page_formula(cell, page)
-    sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, "#NUM!" if math.isnan(value) else value)
+    shown = formats({**(styles.answer(cell.role) if left else styles.body(cell.role)), "valign": "top"})
+    if left:
+        sheet.write_blank(row, layout.PAGE_VALUE, None, shown)
+    else:
+        formula = layout.page_formula(cell, page)
+        sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, "#NUM!" if math.isnan(value) else value)
     beside = formats({**styles.SUBTITLE, **styles.TEXT, "align": "left", "indent": 1})
-    sheet.write_formula(row, layout.PAGE_ROUNDED, f"={rounded_formula(row)}", beside, rounded(value))
+    formula = rounded_formula(row, may_be_empty=left)
+    sheet.write_formula(row, layout.PAGE_ROUNDED, f"={formula}", beside, _rounded(layout, cell.name, values))
     # Excel fits a row's height to wrapped text only when somebody edits it.
-    lines = max(math.ceil(len(text) / (full * width)) for text, full, width in zip(texts, _FULL, _WIDTHS[1:]))
+    lines = max(math.ceil(len(text) / (full * width)) for text, full, width in zip(texts, _FULL, widths[1:]))
     if lines > 1:
         sheet.set_row(row, min(lines * _LINE_HEIGHT, _HIGHEST))
+
+
+def _widths(layout: Layout, page: str) -> tuple[int, ...]:
+    """Of the columns: a chain in words takes more room than a formula, and where nothing is told little is needed."""
+    symbol, what, formula, numbers, *values = _WIDTHS
+    cells = [line.cell for line in layout.pages[page] if line.cell]
+    told = [cell for cell in cells if not layout.left_on_page(cell.name)]
+    if layout.spec.level == "scaffolded":
+        formula = 64
+    elif layout.left and not told:
+        formula = _NARROW
+    if layout.left and all(cell.expr is None for cell in told):
+        numbers = _NARROW
+    return (symbol, what, formula, numbers, *values)
+
+
+def _rounded(layout: Layout, name: str, values: Mapping[str, float]) -> str:
+    return UNKNOWN if layout.left_on_page(name) else rounded(values[name])
 
 
 def _origin(cell: Cell, layout: Layout) -> str:

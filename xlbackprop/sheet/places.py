@@ -16,7 +16,7 @@ from functools import cached_property
 from xlbackprop.errors import NetworkError
 from xlbackprop.graph import training
 from xlbackprop.graph.program import Cell, Program, Role
-from xlbackprop.sheet import rows
+from xlbackprop.sheet import levels, rows
 from xlbackprop.sheet.address import absolute, in_sheet
 from xlbackprop.sheet.rows import TableRows
 from xlbackprop.spec import Spec, total_error
@@ -124,6 +124,26 @@ class Places:
             )
         self.sheets = [f"η={rate!r}" for rate in spec.rates]
 
+    @cached_property
+    def left(self) -> frozenset[Role]:
+        """The roles whose cells are left to be filled; none in a worked workbook."""
+        return levels.left_roles(self.spec)
+
+    @cached_property
+    def table_now(self) -> Program:
+        """What a new workbook calculates: the table with 0 for what is left to be filled."""
+        return levels.while_empty(self.table, self.left) if self.left else self.table
+
+    @cached_property
+    def page_now(self) -> Program:
+        return levels.while_empty(self.page, self.left) if self.left else self.page
+
+    def left_in_table(self, cell: Cell, visit: int) -> bool:
+        return bool(self.left) and levels.is_left(self.left, cell.role, self.table_rows.expr(cell, visit))
+
+    def left_on_page(self, name: str) -> bool:
+        return levels.is_left(self.left, self.page[name].role, self.page[name].expr)
+
     @property
     def all_sheets(self) -> list[str]:
         """From left to right."""
@@ -184,7 +204,7 @@ class Places:
 
     @property
     def samples_row(self) -> int:
-        return self.LEGEND_ROW + len(self.roles) + 3
+        return self.LEGEND_ROW + len(self.roles) + (4 if self.left else 3)
 
     @cached_property
     def samples(self) -> list[list[Input]]:

@@ -12,6 +12,7 @@ from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.printers import number, worksheet
 
 TINY = 1e-99  # shown as 0: nobody follows such numbers by hand
+UNKNOWN = "?"  # shown for a cell that is yet to be filled
 
 
 def rounded(value: float) -> str:
@@ -22,13 +23,14 @@ def rounded(value: float) -> str:
     return f"({text})" if value < 0 else text
 
 
-def rounded_formula(row: int) -> str:
+def rounded_formula(row: int, *, may_be_empty: bool = False) -> str:
     """The line's number to six digits, as text; brackets round a minus."""
     cell = cell_name(row, Layout.PAGE_VALUE)
     # Some calculators take tiny numbers for 0 when they compare: hence the factor, and SIGN.
     digits = f"ROUND({cell},5-INT(LOG10(ABS({cell}))))"
     number_text = f'IF(ABS({cell})*{number(1 / TINY)}<1,"0",{digits})'
-    return f'IF(SIGN({cell})<0,"(","")&{number_text}&IF(SIGN({cell})<0,")","")'
+    text = f'IF(SIGN({cell})<0,"(","")&{number_text}&IF(SIGN({cell})<0,")","")'
+    return f'IF({cell}="","{UNKNOWN}",{text})' if may_be_empty else text
 
 
 def plugged(expr: Expr, numbers: Callable[[str], str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from xml.sax.saxutils import escape
 
 from xlsxwriter.format import Format
@@ -24,15 +25,17 @@ class StreamedColumn:
     """A column of the body: its format and, by row counted from 0, its formulas (without `=`).
 
     Rows of the same shape have the same formula, filled down. A row whose shape is None has no
-    cell; one whose shape is ALONE has a formula that no other row shares.
+    cell; one whose shape is ALONE has a formula that no other row shares; one whose shape is EMPTY
+    has a cell with nothing in it, in the format `empty`.
     """
 
     format: Format
     formula: Callable[[int], str]
     shape: Callable[[int], Hashable]
+    empty: Format | None = None
 
 
-ALONE = object()
+ALONE, EMPTY = object(), object()
 
 
 class ExactSheet(Worksheet):  # type: ignore[misc]
@@ -77,31 +80,36 @@ class StreamedSheet(ExactSheet):
         self.fh.writelines(self._body())
 
     def _body(self) -> Iterable[str]:
-        styles = [column.format._get_xf_index() for column in self._columns]
+        styles = [
+            (column.format._get_xf_index(), column.empty and column.empty._get_xf_index()) for column in self._columns
+        ]
         shared: dict[tuple[int, Hashable], int] = {}  # the number of each shared formula
-        templates: dict[Hashable, str] = {}
-        for k, values in enumerate(self._rows()):
+        templates: dict[Hashable, tuple[str, list[bool] | None]] = {}  # and which cells hold their value
+        for k, calculated in enumerate(self._rows()):
             row, kind = str(self._top + k + 1), self._alike(k)
-            template = templates.get(kind)
-            if template is None:
-                known = len(shared)
+            made = templates.get(kind)
+            if made is None:
+                known, shapes = len(shared), [column.shape(k) for column in self._columns]
                 cells = [self._cell(k, index, style, shared) for index, style in enumerate(styles)]
-                template = "".join(cells)
-                alone = any(column.shape(k) is ALONE for column in self._columns)
-                if len(shared) == known and not alone:  # else it says what later rows need not say again
-                    templates[kind] = template
+                made = "".join(cells), [shape is not EMPTY for shape in shapes] if EMPTY in shapes else None
+                if len(shared) == known and ALONE not in shapes:  # else it says what later rows need not say again
+                    templates[kind] = made
+            template, filled = made
+            values = calculated if filled is None else list(compress(calculated, filled))
             template = template.replace("\0", row)
             if math.isfinite(math.fsum(values)):
                 yield f'<row r="{row}">' + template % tuple(values) + "</row>"
             else:
                 yield f'<row r="{row}">' + _with_errors(template, values) + "</row>"
 
-    def _cell(self, k: int, index: int, style: int, shared: dict[tuple[int, Hashable], int]) -> str:
+    def _cell(self, k: int, index: int, style: tuple[int, int | None], shared: dict[tuple[int, Hashable], int]) -> str:
         """The cell of column `index` in the body's k-th row, with %r for its value and NUL for its row."""
         column = self._columns[index]
         shape = column.shape(k)
         if shape is None:
             return ""
+        if shape is EMPTY:
+            return f'<c r="{column_name(index)}\0" s="{style[1]}"/>'
         number = shared.get((index, shape))
         if shape is ALONE:
             formula = f"<f>{escape(column.formula(k))}</f>"
@@ -111,14 +119,17 @@ class StreamedSheet(ExactSheet):
             formula = f'<f t="shared" ref="{ref}" si="{number}">{escape(column.formula(k))}</f>'
         else:
             formula = f'<f t="shared" si="{number}"/>'
-        return f'<c r="{column_name(index)}\0" s="{style}">{formula.replace("%", "%%")}<v>%r</v></c>'
+        return f'<c r="{column_name(index)}\0" s="{style[0]}">{formula.replace("%", "%%")}<v>%r</v></c>'
 
 
 def _with_errors(template: str, values: Sequence[float]) -> str:
-    cells = []
-    for cell, value in zip(template.split("</c>"), values):
+    *cells, rest = template.split("</c>")
+    written = []
+    for text, value in zip(cells, values):
         if math.isnan(value):
-            cells.append(cell.replace(' s="', ' t="e" s="', 1).replace("%r", "#NUM!").replace("%%", "%") + "</c>")
+            empty, start, cell = text.rpartition("<c ")  # cells that hold nothing may stand before it
+            cell = cell.replace(' s="', ' t="e" s="', 1).replace("%r", "#NUM!").replace("%%", "%")
+            written.append(f"{empty}{start}{cell}</c>")
         else:
-            cells.append(cell % value + "</c>")
-    return "".join(cells)
+            written.append(text % value + "</c>")
+    return "".join(written) + rest

@@ -56,6 +56,7 @@ TITLE = {"bold": True, "font_size": 16}
 SUBTITLE = {"font_color": "#555555"}
 SECTION = {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": "#999999"}
 INPUT = {"font_color": "#0000FF", "bg_color": "#FFFBE0", "border": 1, "border_color": "#C9B458"}
+ANSWER = {"bg_color": "#FFFFFF", "border": 1, "border_color": "#808080"}  # a cell to be filled
 COLUMN_HEADER = {"bold": True, "bottom": 1, "bottom_color": "#999999", "text_wrap": True, "valign": "top"}
 TEXT = {"text_wrap": True, "valign": "top"}
 MONOSPACE = {"font_name": "Consolas", "font_size": 10}
@@ -93,6 +94,11 @@ def _light(colour: str) -> str:
     """Three quarters of the way to white."""
     parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)
+
+
+def answer(role: Role) -> dict[str, Any]:
+    """A cell that is left to be filled."""
+    return {"num_format": NUMBER_FORMAT[role], **ANSWER}
 
 
 COLUMNS_A_PAGE = 20  # more than that nobody can read in print

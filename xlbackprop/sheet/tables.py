@@ -13,7 +13,7 @@ from xlbackprop.graph.program import Cell, Role
 from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.layout import COMPARE, DRAWN, EPOCH, EPOCH_ERROR, EPOCHS, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
-from xlbackprop.sheet.streamed import ALONE, StreamedColumn
+from xlbackprop.sheet.streamed import ALONE, EMPTY, StreamedColumn
 from xlbackprop.sheet.values import input_statistics, table_rows
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import names as naming
@@ -37,7 +37,7 @@ def errors(layout: Layout, rate: int) -> tuple[array[float], array[float]]:
     """At that rate, the error after each step, (steps + 1,), and the total error of each row, (visits,)."""
     by_step, by_row = array("d"), array("d")
     total, column = layout.columns[total_error()], layout.columns[layout.error]
-    for row in table_rows(layout.table, given(layout, rate), layout.batches):
+    for row in table_rows(layout.table_now, given(layout, rate), layout.batches):
         by_row.append(row[total])
         if len(row) > column:  # a batch's error stands in its last row
             by_step.append(row[column])
@@ -45,8 +45,10 @@ def errors(layout: Layout, rate: int) -> tuple[array[float], array[float]]:
 
 
 def epoch_errors(layout: Layout, by_row: Sequence[float]) -> array[float]:
-    """The average of the total errors over each epoch."""
+    """The average of the total errors over each epoch; none of errors that are yet to be filled in."""
     samples = layout.batches.samples
+    if Role.TOTAL_ERROR in layout.left:
+        return array("d", [math.nan] * layout.epochs)
     return array("d", (sum(by_row[k * samples : (k + 1) * samples]) / samples for k in range(layout.epochs)))
 
 
@@ -68,7 +70,8 @@ def write_table(
         about = (
             "Each row is a sample; the rows of a batch have the same weights, and its last row has what they update."
         )
-    sheet.write_string(1, 0, about, formats(styles.SUBTITLE))
+    task = formats({"bold": True} if layout.left else styles.SUBTITLE)
+    sheet.write_string(1, 0, f"{layout.task} {about}".strip(), task)
     sheet.write_string(row, column - 1, f"{RATE} =", formats({"bold": True, "align": "right"}))
     rate_format = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
     sheet.write_formula(row, column, f"={layout.rates[rate].name}", rate_format, spec.rates[rate])
@@ -78,7 +81,7 @@ def write_table(
         layout.FIRST_ROW,
         layout.batches.visits,
         _columns(formats, layout),
-        lambda: _told(table_rows(layout.table, given(layout, rate), layout.batches), layout, rate, progress),
+        lambda: _told(table_rows(layout.table_now, given(layout, rate), layout.batches), layout, rate, progress),
         _alike(layout),
     )
     for column, cell in enumerate(layout.shown):
@@ -119,10 +122,22 @@ def _headers(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
         column += count
     for column, cell in enumerate(layout.shown):
         sheet.write_string(layout.HEADER_ROW, column, cell.name, formats(styles.header(cell.role)))
-        note = f"{words(cell)}\n{cell.name} = {in_symbols(cell.expr)}" if cell.expr else words(cell)
-        if cell.first is not None:
-            note += f"\nfirst row: {in_symbols(cell.first)}"
-        sheet.write_comment(layout.HEADER_ROW, column, note, {"x_scale": 2, "y_scale": 0.9})
+        sheet.write_comment(layout.HEADER_ROW, column, _note(layout, cell), {"x_scale": 2, "y_scale": 0.9})
+
+
+def _note(layout: Layout, cell: Cell) -> str:
+    """What a column holds and how it is calculated; of one that is left to be filled, as far as the level tells."""
+    assert cell.expr is not None
+    lines = [words(cell)]
+    if not layout.left_in_table(cell, layout.batches.visits - 1):
+        lines.append(f"{cell.name} = {in_symbols(cell.expr)}")
+    elif layout.spec.level == "scaffolded":
+        lines.append(f"{cell.name}: {layout.chain_in_words(cell)}")
+    elif cell.role in (Role.WEIGHT, Role.BIAS):
+        lines.append("as the step before updated it")
+    if cell.first is not None:
+        lines.append(f"first row: {in_symbols(cell.first)}")
+    return "\n".join(lines)
 
 
 def _alike(layout: Layout) -> Callable[[int], Hashable]:
@@ -136,19 +151,22 @@ def _alike(layout: Layout) -> Callable[[int], Hashable]:
 def _columns(formats: styles.Formats, layout: Layout) -> list[StreamedColumn]:
     columns, above = [], None
     for cell in layout.shown:
-        columns.append(_column(formats(styles.body(cell.role, first=cell.role is not above)), layout, cell))
+        empty = formats(styles.answer(cell.role)) if cell.role in layout.left else None
+        columns.append(_column(formats(styles.body(cell.role, first=cell.role is not above)), empty, layout, cell))
         above = cell.role
     return columns
 
 
-def _column(format: Any, layout: Layout, cell: Cell) -> StreamedColumn:
+def _column(format: Any, empty: Any, layout: Layout, cell: Cell) -> StreamedColumn:
     told = layout.table_rows
     last = set(told.last_visits) if cell.once and layout.batches.several else None
 
     def shape(visit: int) -> Hashable:
-        return told.shape(cell, visit) if last is None or visit in last else None
+        if last is not None and visit not in last:
+            return None
+        return EMPTY if layout.left_in_table(cell, visit) else told.shape(cell, visit)
 
-    return StreamedColumn(format, lambda visit: told.formula(cell, visit), shape)
+    return StreamedColumn(format, lambda visit: told.formula(cell, visit), shape, empty)
 
 
 def write_compare(book: Any, formats: styles.Formats, layout: Layout, histories: Sequence[Sequence[float]]) -> None:
@@ -166,8 +184,9 @@ def write_compare(book: Any, formats: styles.Formats, layout: Layout, histories:
     ]
     sheet.stream(first, steps + 1, columns, lambda: zip(map(float, range(steps + 1)), *histories))
     right = len(layout.rates) + 2
-    for row, log in ((first, False), (first + 18, True)):
-        sheet.insert_chart(row, right, errors_chart(book, layout, histories, log=log))
+    sheet.insert_chart(first, right, errors_chart(book, layout, histories))
+    if Role.TOTAL_ERROR not in layout.left:  # powers of ten have no place for the 0 of what is yet to be filled in
+        sheet.insert_chart(first + 18, right, errors_chart(book, layout, histories, log=True))
     styles.by_size(sheet, formats, first, 1, first + steps, len(layout.rates))
 
 

@@ -13,7 +13,7 @@ from xlbackprop.sheet.book import Picture, Progress, insert_picture, new_book, w
 from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
-from xlbackprop.spec import Spec, dumps
+from xlbackprop.spec import Spec, dumps, override
 from xlbackprop.spec.names import RATE
 
 
@@ -37,6 +37,8 @@ def build(
     The sheets `beside` stand right of Compare. Raises OutputError where the file cannot be
     written; an earlier file then stays.
     """
+    if spec.level != "worked":
+        spec = override(spec, about="")  # which may tell results
     layout = Layout(spec)
     with new_book(path, spec.title) as (book, formats):
         _write(book, formats, layout, progress, beside)
@@ -77,7 +79,7 @@ def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progres
 def shown_values(layout: Layout) -> dict[str, float]:
     """The values on the pages: those of the row and rate that a new workbook shows, the first of each."""
     first_batch = list(
-        islice(table_rows(layout.table, tables.given(layout, 0), layout.batches), layout.batches.count(0))
+        islice(table_rows(layout.table_now, tables.given(layout, 0), layout.batches), layout.batches.count(0))
     )
     picked = {RATE: layout.spec.rates[0]}
     for cell in layout.page:
@@ -85,4 +87,4 @@ def shown_values(layout: Layout) -> dict[str, float]:
             column = layout.columns.get(cell.name)  # what was before the first batch is 0
             row = first_batch[-1 if cell.once else 0]
             picked[cell.name] = 0.0 if column is None else row[column]
-    return page_values(layout.page, picked)
+    return page_values(layout.page_now, picked)

@@ -58,7 +58,7 @@ def blocks(spec: Spec, values: Mapping[str, float], *, backward: bool) -> list[B
         formulas = _formulas(spec, one.layer, values, backward=backward) if isinstance(one.layer, Circuit) else ()
         result.append(Block(texts, Role.DELTA if backward else Role.UNIT, tuple(formulas), skip))
         places[one.name] = place
-    total = "1" if backward else number(values[total_error()])
+    total = "1" if backward else _numbers([values[name] for name in [total_error()] if name in values])
     return [*result, Block((total_error(), spec.loss, "", total, ""), Role.TOTAL_ERROR)]
 
 

@@ -32,7 +32,15 @@ def pictures(spec: Spec) -> dict[str, Figure]:
 
 def forward_png(spec: Spec) -> bytes:
     """The forward picture for a workbook's Overview."""
-    return png(_drawn(spec, step_0(spec), backward=False))
+    return png(_drawn(spec, forward_values(spec), backward=False))
+
+
+def forward_values(spec: Spec) -> dict[str, float]:
+    """What the forward picture tells: of a worksheet whose units are to be filled in, only what is given."""
+    values = step_0(spec)
+    if "forward" not in spec.left:
+        return values
+    return {name: values[name] for name in (*spec.inputs, *spec.targets, *spec.initial)}
 
 
 def step_0(spec: Spec) -> dict[str, float]:

@@ -56,7 +56,8 @@ def readme(
 
     `network` is a template's name, a network file or what was read from one. A README.md that
     somebody else wrote is left alone: OutputError. Without LibreOffice there are no pictures of the
-    sheets, and `Page.missing` says so. Raises NetworkError for a file that trains nothing, OutputError.
+    sheets, and `Page.missing` says so. Raises NetworkError for a file that trains nothing or
+    makes a worksheet, OutputError.
     """
     if isinstance(network, (str, Path)):
         stem, document = networks.stem(network), networks.load_any(network)
@@ -71,6 +72,8 @@ def readme_of(
     """`readme` for a network whose files are to be named `stem`; `command` makes the page again."""
     if not isinstance(document, Spec):
         raise NetworkError(f"{stem}: trains nothing, so there is no derivation to write; use run")
+    if document.level != "worked":
+        raise NetworkError(f"{stem}: is a worksheet, and the page would tell its answers; use run, or level worked")
     path = folder / NAME
     _refuse_another(path)
     summary = run_document(document, stem, folder, engine, progress, details=True)

@@ -27,7 +27,15 @@ _ROOM = 64  # rows or columns of a sheet kept for titles, headers and the step c
 
 def check(spec: Spec) -> None:
     """Raises NetworkError, without the file's name, for the first thing that is wrong."""
-    for one in (_check_vocabulary, _check_shapes, _check_numbers, _check_training, _check_names, _check_room):
+    for one in (
+        _check_vocabulary,
+        _check_shapes,
+        _check_numbers,
+        _check_training,
+        _check_level,
+        _check_names,
+        _check_room,
+    ):
         one(spec)
 
 
@@ -179,6 +187,13 @@ def _check_training(spec: Spec) -> None:
         raise NetworkError("update: sequential is for dense layers, one sample a step and plain sgd; use simultaneous")
     if spec.style == "class" and not plain:
         raise NetworkError("style: class writes closed forms of dense layers; use delta for other layers")
+
+
+def _check_level(spec: Spec) -> None:
+    if spec.level == "worked" and spec.leave:
+        raise NetworkError("leave: a worked workbook leaves nothing empty; give level scaffolded or blank, or no leave")
+    if spec.level != "worked" and spec.layout != "rows":
+        raise NetworkError(f"level: {spec.level} leaves cells of rows empty; use layout rows, or level worked")
 
 
 def _check_names(spec: Spec) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -20,6 +20,8 @@ from xlbackprop.spec.shapes import Names, Placed, Row, Shape, Tensor, size
 
 Style = Literal["class", "delta"]
 Update = Literal["simultaneous", "sequential"]
+Level = Literal["worked", "scaffolded", "blank"]
+Group = Literal["forward", "backward", "update"]
 
 
 class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +33,12 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True, kw_only=True):
-    """A network, its samples and its training, every number given and checked."""
+    """A network, its samples and its training, every number given and checked.
+
+    `level` says what its workbook is for. `worked`: every formula is there. `blank`: the cells of the
+    groups in `leave` (all groups, if none is named) are empty, to be filled. `scaffolded`: the same,
+    with each formula told in words. A worksheet leaves `about` out, which may tell results.
+    """
 
     layers: Annotated[tuple[LayerKind, ...], msgspec.Meta(min_length=1)]
     samples: Annotated[tuple[Sample, ...], msgspec.Meta(min_length=1)]
@@ -56,6 +63,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True, k
     input_gradients: bool = False
     style: Style = "delta"
     layout: Literal["rows", "matrix"] = "rows"
+    level: Level = "worked"
+    leave: tuple[Group, ...] = ()
     stable: bool | None = None
     seed: int = 0
     inputs: Names = ()
@@ -100,6 +109,11 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True, k
     @property
     def is_stable(self) -> bool:
         return self.style != "class" if self.stable is None else self.stable
+
+    @property
+    def left(self) -> tuple[Group, ...]:
+        """The groups of cells that the workbook leaves to be filled."""
+        return () if self.level == "worked" else self.leave or get_args(Group)
 
     def tensors(self) -> Iterator[Tensor]:
         for one in self.placed:
@@ -193,6 +207,8 @@ def _changes(one: Placed) -> bool:
 def override(spec: Spec, where: str = "options", **changes: object) -> Spec:
     """The spec with rates, steps or style changed, and checked again; None leaves a value as it is."""
     given = {key: value for key, value in changes.items() if value is not None}
+    if given.get("level") == "worked":
+        given = {"leave": ()} | given  # the key of a worksheet leaves nothing
     return checked(msgspec.structs.replace(spec, **given), where) if given else spec
 
 

@@ -23,6 +23,7 @@ from xlbackprop.spec import Spec, total_error
 from xlbackprop.verification import texts
 from xlbackprop.verification.compare import Cells, Comparison, agrees
 from xlbackprop.verification.formulas import typed_cells, with_formulas
+from xlbackprop.verification.marking import empty_cells, filled_in, marked
 from xlbackprop.verification.read import Workbook
 from xlbackprop.verification.report import Mismatch, Report
 from xlbackprop.verification.tally import Tally, near
@@ -61,10 +62,27 @@ def verify(
     `network` stands in for the network file that the workbook carries. Raises WorkbookError for a
     file that cannot be read or has no table of ours, EngineError where the calculator fails.
     """
-    calculator = engine_named(engine) if isinstance(engine, str) else engine
+    path, calculator = Path(path), engine_named(engine) if isinstance(engine, str) else engine
     progress("recalculating")
-    recalculated = calculator.recalculate(Path(path))
-    book = Workbook(Path(path), recalculated, network)
+    recalculated = calculator.recalculate(path)
+    book = Workbook(path, recalculated, network)
+    if not book.layout.left:
+        return _verified(path, book, recalculated, calculator, beside, progress)
+    with filled_in(book, empty := empty_cells(book)) as whole:
+        recalculated = calculator.recalculate(whole)
+        report = _verified(path, Workbook(whole, recalculated, network), recalculated, calculator, beside, progress)
+    return marked(report, empty)
+
+
+def _verified(
+    path: Path,
+    book: Workbook,
+    recalculated: Recalculated,
+    calculator: Engine,
+    beside: Beside | None,
+    progress: Callable[[str], None],
+) -> Report:
+    """The report of the workbook at `path`; `book` is what is read of it."""
     progress("comparing")
     present = Comparison(book, recalculated, calculator, book.spec, (book.rate_shown, book.step_shown))
     ledger = _Ledger()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -66,6 +67,36 @@ class Worst:
     quantity: str = ""
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Of the cells that a worksheet leaves to be filled, how many are in which state."""
+
+    right: int = 0
+    wrong: int = 0  # by their own formula
+    inherited: int = 0  # right by their own formula, with wrong precedents
+    empty: int = 0
+
+    @property
+    def filled(self) -> int:
+        return self.right + self.wrong + self.inherited
+
+    def __add__(self, other: Marks) -> Marks:
+        return Marks(
+            self.right + other.right,
+            self.wrong + other.wrong,
+            self.inherited + other.inherited,
+            self.empty + other.empty,
+        )
+
+    def __str__(self) -> str:
+        """For example `8 of 20 cells filled: 5 right, 1 wrong by its own formula, 2 inherit it; 12 are empty`."""
+        wrong = _count(self.wrong, "wrong by its own formula", "wrong by their own formula")
+        inherited = f"{self.inherited:,} inherit it" if self.inherited else ""
+        found = ", ".join(part for part in (f"{self.right:,} right", wrong if self.wrong else "", inherited) if part)
+        filled = f"{self.filled:,} of {self.filled + self.empty:,} cells filled"
+        return (f"{filled}: {found}" if self.filled else filled) + (f"; {self.empty:,} are empty" if self.empty else "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """What is found of a workbook of any kind."""
@@ -104,16 +135,17 @@ class Findings:
 
     def as_text(self) -> str:
         """A few lines for the terminal: the verdict, then each mistake once."""
-        if self.correct:
+        if not self.mismatches:
             ledger = textwrap.fill(self.ledger(), 78, initial_indent="  ", subsequent_indent="  ")
-            return f"{self.workbook}: correct\n{ledger}"
+            return "\n".join([f"{self.workbook}: {self.verdict}", ledger, *self._indented_details()])
         lines = [f"{self.workbook}: WRONG", f"  {self.counted()} ({self.engine}, {self.cells:,} cells compared)"]
+        lines += self._indented_details()
         groups = self.groups()
         for group in groups[:MOST_SHOWN]:
             top = group[0]
             lines += [
                 f"  {in_sheet(top.sheet, range_of(group))} {top.quantity} {top.says}",
-                f"    {'it gives' if top.kind == 'lucky-formula' else 'it holds'}   {self.shown(top.found)}",
+                f"    {'it holds' if self.holds(top) else 'it gives'}   {self.shown(top.found)}",
                 f"    it should  {self.shown(top.expected)}",
                 f"    formula    {top.formula or 'none'}",
                 f"    right      {top.fix}",
@@ -129,11 +161,22 @@ class Findings:
         """What was compared, in one sentence."""
         raise NotImplementedError
 
+    def details(self) -> list[str]:
+        """More lines for the terminal, below the first."""
+        return []
+
+    def _indented_details(self) -> list[str]:
+        return [f"    {line}" for line in self.details()]
+
     def counted(self) -> str:
         """How many cells are wrong, in a few words."""
         inherited = len(self.mismatches) - len(self.roots)
         wrong = _count(len(self.roots), "cell is wrong by its", "cells are wrong by their")
         return f"{wrong} own formula, {inherited:,} inherit it"
+
+    def holds(self, one: Mismatch) -> bool:
+        """Whether what was found is what the cell holds, with the numbers that stand in the workbook."""
+        return one.kind != "lucky-formula"
 
     def shown(self, value: Value) -> str:
         """A cell's value, for the terminal."""
@@ -185,6 +228,37 @@ class Report(Compared):
     spec: Spec  # with the numbers that stand in the workbook
     layout: Layout
     errors: Array  # by step, as the workbook has it, (n_rates, steps + 1); nan after a divergence
+    marks: Mapping[str, Marks] | None = None  # of a worksheet, by group of cells
+    incomplete: frozenset[str] = frozenset()  # its sheets with empty cells
+
+    @property
+    def all_marks(self) -> Marks:
+        return sum((self.marks or {}).values(), Marks())
+
+    @property
+    def correct(self) -> bool:
+        return self.verdict == "correct"
+
+    @property
+    def verdict(self) -> str:
+        return "wrong" if self.mismatches else "incomplete" if self.all_marks.empty else "correct"
+
+    def holds(self, one: Mismatch) -> bool:
+        return super().holds(one) and not self.all_marks.empty
+
+    def counted(self) -> str:
+        return super().counted() if self.marks is None else str(self.all_marks)
+
+    def ledger(self) -> str:
+        if self.marks is None:
+            return super().ledger()
+        if self.correct:
+            return f"{self.all_marks}; {super().ledger()}"
+        held = f"the {self.cells:,} cells that hold something agree with numpy ({self.engine})"
+        return f"{self.all_marks}; {held}, with other inputs too"
+
+    def details(self) -> list[str]:
+        return [f"{group:9} {marks}" for group, marks in (self.marks or {}).items()]
 
     @property
     def formulas(self) -> int:
@@ -194,11 +268,12 @@ class Report(Compared):
         wrong = {one.sheet for one in self.mismatches}
         return {
             **self.measures(),
+            **self._json_marks(),
             "tables": [
                 {
                     "sheet": sheet,
                     **dict(zip(("first_row", "last_row"), self.rows())),
-                    "verdict": "wrong" if sheet in wrong else "correct",
+                    "verdict": "wrong" if sheet in wrong else "incomplete" if sheet in self.incomplete else "correct",
                     "network": self.spec.summary,
                     "learning_rate": rate,
                     "cells": self.cells_a_table(),
@@ -209,6 +284,12 @@ class Report(Compared):
             "inherited": [as_inherited(one) for one in self.mismatches if not one.root],
             "warnings": [],
         }
+
+    def _json_marks(self) -> dict[str, Any]:
+        """How much of a worksheet is filled and right, in all and by group; nothing of a worked workbook."""
+        if self.marks is None:
+            return {}
+        return {**_json_of(self.all_marks), "groups": {group: _json_of(one) for group, one in self.marks.items()}}
 
     def rows(self) -> tuple[int, int]:
         """The first and last row of each training table, counted from 1."""
@@ -232,6 +313,10 @@ class Report(Compared):
             if not one.root:
                 result.setdefault((one.sheet, self.together(one)), []).append(canonical(one.quantity))
         return result
+
+
+def _json_of(marks: Marks) -> dict[str, int]:
+    return {"filled": marks.filled, "empty": marks.empty, "right": marks.right}
 
 
 def range_of(group: list[Mismatch]) -> str:

@@ -33,7 +33,7 @@ class TextCell:
     def formula(self) -> str:
         if self.is_plugged:
             return plugged_formula(self.layout, self.sheet, self.layout.page[self.name])
-        return rounded_formula(self.row)
+        return rounded_formula(self.row, may_be_empty=self.layout.left_on_page(self.name))
 
     def text(self, numbers: Callable[[str], str]) -> str:
         """What the cell should read; `numbers` gives the short text of a quantity."""
@@ -59,7 +59,7 @@ def agrees(found: Value, right: str) -> bool:
 
 def text_cells(layout: Layout) -> Iterator[TextCell]:
     for name, (sheet, row) in layout.page_cells.items():
-        if layout.page[name].expr is not None:
+        if layout.page[name].expr is not None and not layout.left_on_page(name):
             yield TextCell(layout, sheet, row, layout.PAGE_PLUGGED, name)
         yield TextCell(layout, sheet, row, layout.PAGE_ROUNDED, name)
 

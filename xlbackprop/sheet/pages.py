@@ -37,7 +37,7 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
         shown = formats({"bold": True, "align": "left", "indent": 1})
         sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
     selectors = f"internal:{layout.at(OVERVIEW, layout.selectors[0].row, 1)}"
-    hint = f"To show another {what} or rate, choose it on {OVERVIEW}: follow this link to the two yellow cells."
+    hint = f"Another {what} or rate: choose it on {OVERVIEW}, by this link."
     sheet.write_url(layout.SHOWN_ROW + 1, 0, selectors, formats(styles.LINK), hint, f"To the choice on {OVERVIEW}")
     if layout.left:
         sheet.write_string(layout.SHOWN_ROW + 1, 2, layout.task, formats({"bold": True}))
@@ -90,7 +90,9 @@ def _line(
     formula = rounded_formula(row, may_be_empty=left)
     sheet.write_formula(row, layout.PAGE_ROUNDED, f"={formula}", beside, _rounded(layout, cell.name, values))
     # Excel fits a row's height to wrapped text only when somebody edits it.
-    lines = max(math.ceil(len(text) / (full * width)) for text, full, width in zip(texts, _FULL, widths[1:]))
+    lines = max(
+        math.ceil(len(text) / (full * width)) for text, full, width in zip(texts, (1, 1) if left else _FULL, widths[1:])
+    )
     if lines > 1:
         sheet.set_row(row, min(lines * _LINE_HEIGHT, _HIGHEST))
 

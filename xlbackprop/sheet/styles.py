@@ -101,6 +101,7 @@ def answer(role: Role) -> dict[str, Any]:
     return {"num_format": NUMBER_FORMAT[role], **ANSWER}
 
 
+_TITLE_HEIGHT = 24  # points
 COLUMNS_A_PAGE = 20  # more than that nobody can read in print
 
 
@@ -114,3 +115,4 @@ def print_setup(sheet: Any, header: int | None = None, columns: int = 1) -> None
         if pages > 1:
             sheet.repeat_columns(0)
     sheet.set_paper(9)
+    sheet.set_row(0, _TITLE_HEIGHT)  # LibreOffice does not raise a row for its larger letters

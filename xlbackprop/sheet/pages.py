@@ -90,9 +90,8 @@ def _line(
     formula = rounded_formula(row, may_be_empty=left)
     sheet.write_formula(row, layout.PAGE_ROUNDED, f"={formula}", beside, _rounded(layout, cell.name, values))
     # Excel fits a row's height to wrapped text only when somebody edits it.
-    lines = max(
-        math.ceil(len(text) / (full * width)) for text, full, width in zip(texts, (1, 1) if left else _FULL, widths[1:])
-    )
+    shares = (1, 1) if left else _FULL
+    lines = max(math.ceil(len(text) / (share * width)) for text, share, width in zip(texts, shares, widths[1:]))
     if lines > 1:
         sheet.set_row(row, min(lines * _LINE_HEIGHT, _HIGHEST))
 

@@ -27,8 +27,10 @@ def _numbers(arguments: Sequence[Any]) -> list[float]:
 # A worksheet function for each that the table of operations prints.
 _FUNCTIONS = {
     "ABS": abs,
+    "ATAN": math.atan,
     "AVERAGE": lambda *xs: sum(_numbers(xs)) / len(_numbers(xs)),
     "COS": math.cos,
+    "COSH": math.cosh,
     "ERF": math.erf,
     "EXP": math.exp,
     "INDEX": lambda values, k: values[int(k) - 1],
@@ -40,9 +42,11 @@ _FUNCTIONS = {
     "PI": lambda: math.pi,
     "SIGN": lambda x: (x > 0) - (x < 0),
     "SIN": math.sin,
+    "SINH": math.sinh,
     "SQRT": math.sqrt,
     "SUM": lambda *xs: sum(_numbers(xs)),
     "SUMSQ": lambda *xs: sum(x * x for x in _numbers(xs)),
+    "TAN": math.tan,
     "TANH": math.tanh,
     "__builtins__": {"zip": zip, "range": range},
 }

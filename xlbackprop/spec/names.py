@@ -85,6 +85,21 @@ def corrected(moment: str) -> str:
     return f"{moment}̂"
 
 
+# What the Checks sheet has for each parameter that it steps by ε, or by ih.
+EPSILON, H = "check_epsilon", "check_h"
+VALUE, ANALYTIC, AGREES = "its value", "its gradient", "agrees"
+CENTRAL, CENTRAL_OFF = "central difference", "central difference, off by"
+COMPLEX, COMPLEX_OFF = "complex step", "complex step, off by"
+LARGEST, DISAGREE = "largest gradient", "gradients that disagree"
+UP, DOWN = "w+ε", "w-ε"
+PLUS, MINUS, RE, IM = "{} at w+ε", "{} at w-ε", "Re {} at w+ih", "Im {} at w+ih"
+
+
+def other_name(quantity: str, k: int) -> str:
+    """The quantity of the k-th other sample of the batch shown, counted from 1."""
+    return f"{quantity} of other {k}"
+
+
 # The workbook's inputs.
 
 
@@ -120,6 +135,7 @@ def deviation_name(quantity: str) -> str:
 _PLAIN = (
     ("‖g‖", "norm_g"), ("σ²", "var"), ("x̂", "xhat"), ("̂", "_hat"), ("∂", "d"), ("δ", "delta"), ("η", "rate"),
     ("μ", "mean"), ("σ", "std"), ("γ", "gamma"), ("β", "beta"), ("α", "alpha"), ("Δ", "d"), ("⁺", "+"),
+    ("ε", "epsilon"),
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from facts import FACTS
 
-from xlbackprop.graph import layers, losses, optimizers, training
+from xlbackprop.graph import layers, losses, optimizers, pairs, training
 from xlbackprop.graph.expr import ONE, Number, Ref, add, mul, sub
 from xlbackprop.graph.expr import build as op
 from xlbackprop.graph.ops import OPS, of_kind
@@ -104,7 +104,10 @@ def test_the_same_wrong_derivative_told_twice(style: str, tmp_path: Path, monkey
 def test_the_same_wrong_forward_told_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Both tellings and the complex step agree on another function; the published numbers do not."""
     half = replace(
-        OPS["sigmoid"], worksheet="1/(1+EXP(-2*{0}))", partials=lambda a, z: (mul(mul(Number(2), a), sub(ONE, a)),)
+        OPS["sigmoid"],
+        worksheet="1/(1+EXP(-2*{0}))",
+        partials=lambda a, z: (mul(mul(Number(2), a), sub(ONE, a)),),
+        complex=lambda z: pairs.sigmoid(pairs.Pair(z.re, mul(Number(2), z.im)), "sigmoid"),
     )
     monkeypatch.setitem(OPS, "sigmoid", half)
     wrong = (lambda z: functions.sigmoid(2 * z), lambda z, a: 2 * (a - a**2))

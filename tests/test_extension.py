@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import test_corruption
 import test_graph
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.graph import pairs
 from xlbackprop.graph.expr import ONE, Expr, div, sub
 from xlbackprop.graph.expr import build as op
 from xlbackprop.graph.listing import ops
 from xlbackprop.graph.ops import ATOM, OPS, PRODUCT, Operation
+from xlbackprop.graph.pairs import Pair
 from xlbackprop.reference.functions import ACTIVATIONS, Activation
 from xlbackprop.sheet.workbook import build
 from xlbackprop.spec import loads
@@ -43,9 +46,14 @@ def _slope(a: Expr, z: Expr) -> tuple[Expr, ...]:
     return (op("square", sub(ONE, op("absolute", a))),)
 
 
-# The two rows. (`absolute` stands for a helper that the table has not had a use for.)
-ROW = Operation("softsign", "activation", "{0}/(1+ABS({0}))", r"", "(1-|a|)^2", PRODUCT, (ATOM,), _slope)
-ABSOLUTE = Operation("absolute", "form", "ABS({0})", r"", "", ATOM, (0,), lambda a, x: (div(x, a),))
+def _complex(z: Pair) -> Pair:
+    """z/(1+|z|), the modulus by the real part's sign."""
+    return z / (pairs.number(1) + Pair(op("sign", z.re)) * z)
+
+
+# The two rows. (`absolute` gets a derivative, which the table has not had a use for.)
+ROW = Operation("softsign", "activation", "{0}/(1+ABS({0}))", r"", "(1-|a|)^2", PRODUCT, (ATOM,), _slope, _complex)
+ABSOLUTE = replace(OPS["absolute"], partials=lambda a, x: (div(x, a),))
 FUNCTION = Activation(
     lambda z: z / (1 + np.where(z.real < 0, -z, z)), lambda z, a: 1 / (1 + np.where(z.real < 0, -z, z)) ** 2
 )

@@ -15,7 +15,7 @@ from xlbackprop.graph.ops import OPS
 from xlbackprop.graph.program import Program, Role
 from xlbackprop.graph.training import page, table, training
 from xlbackprop.networks import load, template_names
-from xlbackprop.sheet.layout import Layout
+from xlbackprop.sheet.layout import CHECKS, Layout
 from xlbackprop.sheet.printers import in_symbols, number, worksheet
 from xlbackprop.sheet.values import page_values
 from xlbackprop.spec import loads, override
@@ -202,7 +202,8 @@ def _listing(name: str) -> str:
     layout, text = Layout(spec), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for run in layout.runs():
-        rows = range(min(run.count, 2)) if run.rate in (0, None) else ()
+        most = 1 if run.sheet == CHECKS else 2  # there each row is a parameter of its own
+        rows = range(min(run.count, most)) if run.rate in (0, None) else ()
         writer.writerows(
             (run.sheet, run.rows[k] + 1, run.column + 1, run.name, layout.run_formula(run, k)) for k in rows
         )

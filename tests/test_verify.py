@@ -55,6 +55,22 @@ TAMPERED = [
     ("Backward", "F9", '=""&E8', "wrong-formula", True),  # and the lines that plug it in
     ("Backward", "D9", '="0.630481-0.4"', "wrong-formula", False),
     ("Next forward", "E6", "=Forward!E11+Forward!E6*Backward!E47", "wrong-formula", True),
+    # Checks: the findings, each band, and what counts them.
+    ("Checks", "C12", "=Backward!$E$44", "wrong-formula", True),
+    ("Checks", "D11", "=(T11-AF11)/check_epsilon", "wrong-formula", True),
+    ("Checks", "D11", "=(T11-Forward!$E$40)/check_epsilon", "wrong-formula", False),  # a forward difference
+    ("Checks", "E11", "=ABS(C11-D11)/ABS(D12)", "wrong-formula", False),
+    ("Checks", "G11", 1.7e-16, "typed-constant", False),
+    ("Checks", "H11", "=MAX(0,SIGN(1E-09*MAX(ABS(C11),ABS(D11))-ABS(C11-D11)))", "lucky-formula", False),
+    ("Checks", "H11", 1, "typed-constant", False),
+    ("Checks", "J11", "=I11*Forward!$E$11+Forward!$E$15*Forward!$E$11", "wrong-formula", True),
+    ("Checks", "W12", "=Forward!$E$21", "wrong-formula", True),
+    ("Checks", "AG11", "=B11*Forward!$E$10", "wrong-formula", True),
+    ("Checks", "AZ11", "=2*(AL11-Forward!$E$9)*AW11/2", "lucky-formula", False),  # t2 for t1, which are equal
+    ("Checks", "AO11", "=(AL11-Forward!$E$8)^2/2", "lucky-formula", False),  # what is lost is 1E-200
+    ("Checks", "AS11", "=AR11*AH11", "wrong-formula", True),
+    ("Checks", "A3", "=8-SUM(H11:H17)-1", "lucky-formula", False),
+    ("Overview", "A4", 0, "typed-constant", False),
 ]
 
 

@@ -103,7 +103,7 @@ class Ours:
             if run.sheet == place[0] and run.column == place[2] and place[1] in run.rows:
                 return self._of_run(run, list(run.rows).index(place[1]), place)
         for one in self.layout.inputs():
-            if place == (OVERVIEW, one.row, one.column):
+            if place == (one.sheet, one.row, one.column):
                 return self._input(one)
         return self._beside(place)
 
@@ -217,7 +217,10 @@ class Ours:
             return self._shows(place, right, self._in_table(run.rate, visit, run.name))
         if run.name == RATE and run.rate is not None:
             return self._shows(place, right, self._input(layout.rates[run.rate]))
-        return self._simply(place, run.name, self._says(run), right)
+        says = self._says(run)
+        if run.kind is Kind.CHECK and run.name in layout.checks.columns:
+            says = f"part of the check of {layout.checks.names[run.rows[k] - run.row]}, for the step shown"
+        return self._simply(place, run.name, says, right)
 
     def _says(self, run: Run) -> str:
         if run.name == RISES:
@@ -256,11 +259,11 @@ class Ours:
         )  # fmt: skip
 
     def _input(self, one: Input) -> Explanation:
-        place = (OVERVIEW, one.row, one.column)
+        place = (one.sheet, one.row, one.column)
         users = users_of(self.values, one.name)
         notes = [("name", one.name), ("used by", users or "no formula"), ("note", one.note)]
         return Explanation(
-            str(self.book.path), self.engine.name, OVERVIEW, cell_name(one.row, one.column), one.label,
+            str(self.book.path), self.engine.name, one.sheet, cell_name(one.row, one.column), one.label,
             says="an input: change it, and everything that uses it follows",
             value=self.values.at(*place), notes=tuple((label, text) for label, text in notes if text),
         )  # fmt: skip

@@ -28,6 +28,14 @@ class Activation(NamedTuple):
     rough: Rough = lambda z: np.zeros_like(z.real)
     rough_slope: Rough = lambda z: np.zeros_like(z.real)
     uses_erf: bool = False  # then the digits are those of ERF
+    rough_turn: Rough | None = None  # and that of a complex value's imaginary part, by its own; None: as the slope's
+
+    def rough_complex(self, z: Array) -> Array:
+        """`rough`, and of complex z beside it what the imaginary part loses."""
+        rough = self.rough(z)
+        if np.iscomplexobj(z):
+            rough = rough + 1j * np.abs(z.imag) * (self.rough_turn or self.rough_slope)(z.real)
+        return np.asarray(rough)
 
 
 class Loss(NamedTuple):
@@ -91,8 +99,8 @@ def _elu(z: Array) -> Array:
 
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda z: z, lambda z, a: np.ones_like(z)),
-    "sigmoid": Activation(sigmoid, lambda z, a: a * (1 - a)),
-    "tanh": Activation(np.tanh, lambda z, a: (1 - a) * (1 + a)),
+    "sigmoid": Activation(sigmoid, lambda z, a: a * (1 - a), rough_turn=_one),
+    "tanh": Activation(np.tanh, lambda z, a: (1 - a) * (1 + a), rough_turn=_one),
     "relu": Activation(lambda z: np.where(z.real > 0, z, 0 * z), lambda z, a: np.heaviside(z, 0.0)),
     "leaky relu": Activation(lambda z: np.where(z.real > 0, z, z / 100), lambda z, a: np.where(z > 0, 1.0, 0.01)),
     "elu": Activation(_elu, lambda z, a: np.exp(np.minimum(z, 0)), _one),
@@ -100,7 +108,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu": Activation(_gelu, _gelu_slope, np.abs, _one, uses_erf=True),
     "gelu tanh": Activation(_gelu_tanh, _gelu_tanh_slope, np.abs, lambda z: 1 + np.abs(z) ** 3),
     "gaussian": Activation(lambda z: np.exp(-z * z), lambda z, a: -2 * a * z),
-    "silu": Activation(lambda z: z * sigmoid(z), lambda z, a: a + sigmoid(z) * (1 - a)),
+    "silu": Activation(
+        lambda z: z * sigmoid(z), lambda z, a: a + sigmoid(z) * (1 - a), rough_turn=lambda z: 1 + np.abs(z)
+    ),
     "sin": Activation(np.sin, lambda z, a: np.cos(z)),
 }
 # Those whose plain formula has an EXP(-z), or EXP(z), that can overflow.

@@ -297,7 +297,7 @@ class Activated:
         self.digit = calculator.erf_error if self.row.uses_erf else 8 * calculator.epsilon
 
     def forward(self, told: Forward, units: Named) -> Named:
-        rough = self.row.rough(units.values) * self.digit
+        rough = self.row.rough_complex(units.values) * self.digit
         return told.stage(
             self.names, self.row.value, units, rough=rough, slope=self.row.slope,
             rough_slope=lambda z: self.row.rough_slope(z) * self.digit,

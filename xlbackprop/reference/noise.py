@@ -135,6 +135,10 @@ class Row:
         if not self._epsilon:
             return values
         digits = _last_digits(self._random, values.shape)
+        if np.iscomplexobj(values):  # its parts are numbers of their own
+            moved = values.real * (1 + self._epsilon * digits) + 0j
+            moved.imag = values.imag * (1 + self._epsilon * _last_digits(self._random, values.shape))
+            return np.asarray(moved)
         values = values * (1 + self._epsilon * digits)
         if self._noise:
             values = values + np.array([self._noise.get(name, 0.0) for name in names]) * np.sign(digits)

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from xlbackprop.graph import training
 from xlbackprop.graph.program import Cell, Program, Role
-from xlbackprop.sheet.address import cell_name, in_sheet
+from xlbackprop.sheet.address import absolute, cell_name, in_sheet
+from xlbackprop.sheet.checks import CHECKS, Checks
 from xlbackprop.sheet.places import (
     BACKWARD,
     BATCH_FIRST,
@@ -36,7 +37,7 @@ from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, total_error
 
 __all__ = [
-    "BACKWARD", "BATCH_FIRST", "BATCH_LAST", "COMPARE", "DRAWN", "EPOCH", "EPOCHS", "EPOCH_ERROR", "FORWARD",
+    "BACKWARD", "BATCH_FIRST", "BATCH_LAST", "CHECKS", "COMPARE", "DRAWN", "EPOCH", "EPOCHS", "EPOCH_ERROR", "FORWARD",
     "NETWORK_FILE", "NEXT_FORWARD", "OVERVIEW", "PAGES", "RATE_SHOWN", "RISES", "STEP_SHOWN",
     "Input", "Kind", "Layout", "Line", "Run",
 ]  # fmt: skip
@@ -159,6 +160,24 @@ class Layout(Places):
                 return f"STDEVP({source})"
         raise KeyError(name)
 
+    def check_formula(self, sheet: str, name: str, k: int) -> str:
+        """The formula of the k-th cell of a quantity of Checks, or of what Overview repeats of it."""
+        if sheet == OVERVIEW:
+            return self.at(CHECKS, *Checks.STATUS)
+        return self.checks.formula(name, k, self._on_page)
+
+    def _on_page(self, name: str) -> str:
+        page, row = self.page_cells[name]
+        return in_sheet(page, absolute(row, self.PAGE_VALUE))
+
+    def other_formula(self, name: str, k: int) -> str:
+        """A number of the k-th other sample of the batch shown, counted from 0, or which visit it is."""
+        if name == naming.VISIT:
+            visit = f"{BATCH_FIRST}{k - 1:+d}"
+            return f"{visit}+IF({visit}>={STEP_SHOWN},1,0)"
+        columns = _choice([self.table_span(rate, name) for rate in range(len(self.sheets))])
+        return f"INDEX({columns},{cell_name(self.checks.others_row + k, 1)}+1)"
+
     def run_formula(self, run: Run, k: int) -> str:
         """The formula, without its `=`, of the k-th cell of a run."""
         if run.kind is Kind.TABLE:
@@ -167,6 +186,10 @@ class Layout(Places):
             return f"{self.drawn[run.name][k]:g}"
         if run.kind is Kind.PAGE:
             return self.page_formula(self.page[run.name], run.sheet)
+        if run.kind is Kind.CHECK:
+            return self.check_formula(run.sheet, run.name, k)
+        if run.kind is Kind.OTHER:
+            return self.other_formula(run.name, k)
         if run.name in self.shown_batch:
             return self.batch_formula(run.name)
         if run.name in self.statistics:

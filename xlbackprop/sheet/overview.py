@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xlbackprop.graph.program import Role
 from xlbackprop.sheet import styles
 from xlbackprop.sheet.address import in_sheet
-from xlbackprop.sheet.layout import BATCH_FIRST, COMPARE, DRAWN, EPOCHS, OVERVIEW, PAGES, Input, Layout
+from xlbackprop.sheet.check_page import write_status
+from xlbackprop.sheet.layout import BATCH_FIRST, CHECKS, COMPARE, DRAWN, EPOCHS, OVERVIEW, PAGES, Input, Layout
 from xlbackprop.sheet.tables import epochs_chart, errors_chart
 from xlbackprop.sheet.values import input_statistics
 from xlbackprop.sheet.words import BANDS
@@ -24,14 +25,21 @@ def write_overview(
     layout: Layout,
     histories: Sequence[Sequence[float]],
     by_epochs: Sequence[Sequence[float]],
+    checked: Sequence[Mapping[str, float]],
 ) -> None:
-    """The inputs, with the errors of each rate, `histories` by step and `by_epochs` by epoch."""
+    """The inputs, with the errors of each rate, `histories` by step and `by_epochs` by epoch.
+
+    `checked` are the values of Checks, row by row.
+    """
     spec, sheet = layout.spec, book.get_worksheet_by_name(OVERVIEW)
     sheet.write_string(0, 0, spec.title, formats(styles.TITLE))
     for row, text in enumerate((spec.about or f"A {spec.summary} network.", spec.source and f"Source: {spec.source}")):
         sheet.write_string(1 + row, 0, text, formats(styles.SUBTITLE))
     hint = "Change any yellow cell: every number, sheet and chart of this workbook follows."
     sheet.write_string(4, 0, f"{layout.task} {hint}".strip(), formats({"bold": True}))
+    if checked:
+        write_status(sheet, formats, layout, layout.STATUS_ROW, 3, checked)
+        _link(sheet, formats, (layout.STATUS_ROW, 4), CHECKS, f"see {CHECKS}")
     for column, width in enumerate((14, 12, 20, 20, 14, 4, 2, 24)):
         sheet.set_column(column, column, width)
     sheet.set_column(layout.RIGHT + 1, layout.RIGHT + max(_ACROSS, len(layout.samples)), 14)

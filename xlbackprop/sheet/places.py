@@ -18,6 +18,7 @@ from xlbackprop.graph import training
 from xlbackprop.graph.program import Cell, Program, Role
 from xlbackprop.sheet import levels, rows
 from xlbackprop.sheet.address import absolute, in_sheet
+from xlbackprop.sheet.checks import CHECKS, Checks
 from xlbackprop.sheet.rows import TableRows
 from xlbackprop.spec import Spec, total_error
 from xlbackprop.spec import names as naming
@@ -40,6 +41,8 @@ class Kind(Enum):
     DRAWN = "drawn at random when the workbook was made"
     COPY = "shows a number that stands in a table or in an input"
     PAGE = "calculated on a page, for the step shown"
+    CHECK = "calculated on Checks, for the step shown"
+    OTHER = "of another sample of the batch shown, on Checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Input:
     value: float
     label: str
     note: str = ""
+    sheet: str = OVERVIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Places:
     RATE_CELL = rows.RATE_CELL
     BAND_ROW, HEADER_ROW, FIRST_ROW = 3, 4, rows.FIRST_ROW
     # Overview
+    STATUS_ROW = 3
     RATES_ROW = 8
     CHART_ROWS = 17
     RIGHT = 7  # the column where the links to the sheets, the legend and the samples begin
@@ -114,6 +119,7 @@ class Places:
         self.spec = spec
         self.table: Program = training.table(spec)
         self.page: Program = training.page(spec)
+        self.checks = Checks(spec, training.training(spec))
         self.batches = spec.batches
         self.table_rows = TableRows(self.table, spec.batches)
         self.shown, self.columns = self.table_rows.shown, self.table_rows.columns
@@ -148,7 +154,8 @@ class Places:
     def all_sheets(self) -> list[str]:
         """From left to right."""
         more = [*([EPOCHS] if self.epochs else []), *([DRAWN] if self.drawn else [])]
-        return [OVERVIEW, *PAGES, *self.sheets, COMPARE, *more, NETWORK_FILE]
+        checks = [CHECKS] if self.spec.level == "worked" else []  # they hold the answers
+        return [OVERVIEW, *PAGES, *self.sheets, COMPARE, *checks, *more, NETWORK_FILE]
 
     @property
     def last_row(self) -> int:
@@ -165,7 +172,7 @@ class Places:
         """Whole passes over several samples; none over a single one."""
         return self.batches.visits // self.batches.samples if self.batches.samples > 1 else 0
 
-    # Inputs: all on Overview
+    # Inputs: all on Overview, but for the steps of Checks
 
     @cached_property
     def rates(self) -> list[Input]:
@@ -238,17 +245,24 @@ class Places:
         order = self.spec.order
         return ({} if order is None else {naming.SAMPLE: tuple(k + 1.0 for k in order)}) | self.spec.drawn
 
+    @cached_property
+    def check_steps(self) -> list[Input]:
+        steps = ((naming.EPSILON, 1e-5, "ε ="), (naming.H, 1e-100, "h ="))
+        places = [(Checks.STEPS_ROW + k, *step) for k, step in enumerate(steps) if self.checks.programs]
+        return [Input(name, row, 1, value, label, "", CHECKS) for row, name, value, label in places]
+
     def inputs(self) -> Iterator[Input]:
         yield from self.rates
         yield from self.selectors
         yield from self.parameters
         for column in self.samples:
             yield from column
+        yield from self.check_steps
 
     def defined_names(self) -> Iterator[tuple[str, str]]:
         """Each input's name and its range; the values of several samples are one range."""
-        for one in (*self.rates, *self.selectors, *self.parameters):
-            yield one.name, self.at(OVERVIEW, one.row, one.column)
+        for one in (*self.rates, *self.selectors, *self.parameters, *self.check_steps):
+            yield one.name, self.at(one.sheet, one.row, one.column)
         for column in self.samples:
             yield column[0].name, self.span(OVERVIEW, column[0].row, column[0].column, len(column))
         for name, (row, column_of) in self.statistics.items():
@@ -314,11 +328,17 @@ class Places:
         for k, name in enumerate(self.drawn):
             first = self.COMPARE_HEADER_ROW + 1
             yield Run(DRAWN, first, 1 + k, name, Kind.DRAWN, None, 0, self.batches.visits)
-        for page in PAGES:
+        for page in (*PAGES, *([CHECKS] if self.checks.programs else [])):
             yield Run(page, self.SHOWN_ROW, 1, self.selectors[0].label, Kind.COPY, None, None)
             yield Run(page, self.SHOWN_ROW, 3, RATE, Kind.COPY, None, None)
         for name, (page, row) in self.page_cells.items():
             yield Run(page, row, self.PAGE_VALUE, name, Kind.PAGE, None, None)
+        for row, column, name, offsets in self.checks.places():
+            yield Run(CHECKS, row, column, name, Kind.CHECK, None, None, len(offsets), offsets)
+        for name, column in self.checks.others_columns.items():
+            yield Run(CHECKS, self.checks.others_row, column, name, Kind.OTHER, None, None, len(self.checks.rows))
+        if self.checks.programs:
+            yield Run(OVERVIEW, self.STATUS_ROW, 0, naming.DISAGREE, Kind.CHECK, None, None)
 
     def _comparisons(self) -> Iterator[Run]:
         header, steps = self.COMPARE_HEADER_ROW, self.batches.steps + 1

@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xlbackprop.sheet import overview, pages, styles, tables
+from xlbackprop.sheet import check_page, overview, pages, styles, tables
 from xlbackprop.sheet.book import Picture, Progress, insert_picture, new_book, write_network_file
-from xlbackprop.sheet.layout import COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
+from xlbackprop.sheet.layout import CHECKS, COMPARE, NETWORK_FILE, OVERVIEW, PAGES, Layout
 from xlbackprop.sheet.streamed import ExactSheet, StreamedSheet
 from xlbackprop.sheet.values import page_values, table_rows
 from xlbackprop.spec import Spec, dumps, override
-from xlbackprop.spec.names import RATE
+from xlbackprop.spec.names import RATE, other_name
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def build(
 ) -> Path:
     """Write the workbook, with the network's picture on Overview, drawn when all else has been found to fit.
 
-    The sheets `beside` stand right of Compare. Raises OutputError where the file cannot be
+    The sheets `beside` stand right of Compare and Checks. Raises OutputError where the file cannot be
     written; an earlier file then stays.
     """
     if spec.level != "worked":
@@ -51,7 +51,7 @@ def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progres
     spec = layout.spec
     streamed = {COMPARE, *layout.sheets}
     names = layout.all_sheets
-    right = names.index(COMPARE) + 1
+    right = names.index(CHECKS if CHECKS in names else COMPARE) + 1
     for name in (*names[:right], *(one.name for one in beside), *names[right:]):
         book.add_worksheet(name, StreamedSheet if name in streamed else ExactSheet)
     for name, range_ in layout.defined_names():
@@ -60,12 +60,15 @@ def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progres
     histories = [by_step for by_step, _ in told]
     shown = shown_values(layout)
     by_epochs = [tables.epoch_errors(layout, by_row) for _, by_row in told]
-    overview.write_overview(book, formats, layout, histories, by_epochs)
+    checked = check_page.check_values(layout, shown)
+    overview.write_overview(book, formats, layout, histories, by_epochs, checked)
     for page in PAGES:
         pages.write_page(book, formats, layout, page, shown)
     for rate, history in enumerate(histories):
         tables.write_table(book, formats, layout, rate, history, progress)
     tables.write_compare(book, formats, layout, histories)
+    if CHECKS in names:
+        check_page.write_checks(book, formats, layout, shown, checked)
     for one in beside:
         one.write(book, formats)
     if layout.epochs:
@@ -87,4 +90,6 @@ def shown_values(layout: Layout) -> dict[str, float]:
             column = layout.columns.get(cell.name)  # what was before the first batch is 0
             row = first_batch[-1 if cell.once else 0]
             picked[cell.name] = 0.0 if column is None else row[column]
+    for name in layout.checks.others:
+        picked |= {other_name(name, k): first_batch[k][layout.columns[name]] for k in layout.checks.rows}
     return page_values(layout.page_now, picked)

@@ -7,20 +7,22 @@ wrong by itself; one that is as implied and not as trained inherits a mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from xlbackprop.engine import Engine, Recalculated
+from xlbackprop.graph.checks import BANDS
+from xlbackprop.reference import checks
 from xlbackprop.reference import implied as rows
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.noise import Numbers
 from xlbackprop.reference.run import train
 from xlbackprop.reference.samples import input_statistics
 from xlbackprop.reference.told import Calculator
-from xlbackprop.sheet.layout import BATCH_FIRST, BATCH_LAST, EPOCH_ERROR, RISES, Kind, Run
+from xlbackprop.sheet.layout import BATCH_FIRST, BATCH_LAST, CHECKS, EPOCH_ERROR, OVERVIEW, RISES, Kind, Run
 from xlbackprop.spec import Spec
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, SAMPLE, STEP, VISIT, total_error
@@ -40,12 +42,21 @@ class Cells:
 
 
 class Comparison:
-    """A workbook's cells, read once, for the inputs of `spec`, with its pages at (rate, step) `shown`."""
+    """A workbook's cells, read once, for the inputs of `spec`, with its pages at (rate, step) `shown`.
+
+    `steps` are those of Checks: ε and h, or none.
+    """
 
     def __init__(
-        self, workbook: Workbook, recalculated: Recalculated, engine: Engine, spec: Spec, shown: tuple[int, int]
+        self,
+        workbook: Workbook,
+        recalculated: Recalculated,
+        engine: Engine,
+        spec: Spec,
+        shown: tuple[int, int],
+        steps: tuple[float, ...],
     ) -> None:
-        self.layout, self.spec, self.shown = workbook.layout, spec, shown
+        self.layout, self.spec, self.shown, self.steps = workbook.layout, spec, shown, steps
         # LibreOffice rounds differences too, not only what it keeps, so a whole training has this rounding.
         self._calculator = Calculator(engine.epsilon, engine.exp_overflows, engine.erf_error)
         self.found: dict[Run, Array] = {run: numbers(recalculated, run) for run in self.layout.runs()}
@@ -97,6 +108,81 @@ class Comparison:
         noise = {name: abs(value) * self._calculator.epsilon for name, value in start.items()}
         return _with(rows.page(self.spec, cells, self._calculator, self._on_pages, by_factors=True), start, noise)
 
+    @cached_property
+    def checks(self) -> Numbers:
+        """The checks by the whole training."""
+        names = {RATE, *self.spec.inputs, *self.spec.targets, *self.spec.initial, *self.spec.drawn}
+        names |= set(map(naming.gradient_name, self.layout.checks.names))
+        shown = {name: float(self.page.values[name]) for name in names}
+        noise = {name: float(self.page.noise.get(name, 0.0)) for name in names}
+        return self._checks(self._with_others(shown, self.trained.values), noise, {})
+
+    @cached_property
+    def checks_implied(self) -> Numbers:
+        """The checks by the cells of the pages and of their own rows."""
+        sheet, found = self.layout.checks, self._on_checks(Kind.CHECK)
+        shown = {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
+        start = self._with_others(shown, self.tables)
+        for run, values in self._on_checks(Kind.OTHER).items():
+            if run.name != VISIT:
+                start[run.name][1:] = values
+        stands = {name: values[0] for name, values in start.items()}
+        stands |= {naming.other_name(name, k): values[k] for name, values in start.items() for k in sheet.rows}
+        observed: dict[str, Array] = {}
+        for run, values in found.items():
+            if run.name in sheet.columns:
+                observed[run.name] = np.full(len(sheet.names), stands.get(sheet.quantities.get(run.name, ""), 0.0))
+                observed[run.name][list(run.offsets or ())] = values
+            elif run.name == naming.LARGEST:
+                observed[run.name] = values
+        for band in BANDS:  # what is taken over the batch has one cell for all samples
+            for name in sheet.shared:
+                if (column := band.format(name)) in observed:
+                    observed |= {band.format(naming.other_name(name, k)): observed[column] for k in sheet.rows}
+        return self._checks(start, {}, observed)
+
+    def _checks(self, values: dict[str, Array], noise: dict[str, float], observed: dict[str, Array]) -> Numbers:
+        start = checks.Start(self.layout.checks.names, values, noise, *self.steps)
+        return checks.checks(self.spec, start, observed, self._calculator)
+
+    def _on_checks(self, kind: Kind) -> dict[Run, Array]:
+        return {run: values for run, values in self.found.items() if run.kind is kind and run.sheet == CHECKS}
+
+    @cached_property
+    def _others(self) -> Array:
+        """The visits of the other samples of the batch shown that Checks has."""
+        _, visit = self.shown
+        start = self.spec.batches.start(self.spec.batches.step_of(visit))
+        count = 1 + len(self.layout.checks.rows)
+        return np.array([k for k in range(start, start + count) if k != visit], dtype=int)[: count - 1]
+
+    def _with_others(self, shown: dict[str, float], tables: Mapping[str, Array]) -> dict[str, Array]:
+        """What is shown, and beside it the same of the other samples: (1 + others,) each."""
+        rate, visits = self.shown[0], self.spec.batches.visits
+        result = {}
+        for name, value in shown.items():
+            in_rows = name in tables and tables[name].shape[1] == visits  # else a batch has it once
+            others = tables[name][rate, self._others] if in_rows else [value] * len(self._others)
+            result[name] = np.array([value, *others])
+        return result
+
+    def _other(self, run: Run) -> tuple[Cells, Cells]:
+        """Of the other samples of the batch: which they are, or what the table has of them."""
+        rate, _ = self.shown
+        if run.name == VISIT:
+            counted = Cells(self._others.astype(float), np.zeros(len(self._others)))
+            return counted, counted
+        visits = next(values for run, values in self._on_checks(Kind.OTHER).items() if run.name == VISIT)
+        column = self.tables[run.name][rate]
+        picked = [column[int(k)] if k in range(len(column)) else np.nan for k in visits]
+        trained = self.trained.values[run.name][rate, self._others], self.trained.noise[run.name][rate, self._others]
+        return Cells(*trained), _copy(np.array(picked), self._calculator)
+
+    def _status(self) -> Cells:
+        """What Overview repeats."""
+        found = next(values for run, values in self._on_checks(Kind.CHECK).items() if run.name == naming.DISAGREE)
+        return _copy(found, self._calculator)
+
     def _picked(self, numbers: Numbers) -> tuple[dict[str, float], dict[str, float]]:
         """What the pages pick from the tables' numbers, and its noise."""
         rate, visit = self.shown
@@ -116,6 +202,11 @@ class Comparison:
         """By the whole training, and as implied."""
         if run.kind is Kind.PAGE:
             return _cells(self.page, run.name, ()), _cells(self.page_implied, run.name, ())
+        if run.kind is Kind.CHECK:
+            trained, implied = (_at(numbers, run) for numbers in (self.checks, self.checks_implied))
+            return trained, self._status() if run.sheet == OVERVIEW else implied
+        if run.kind is Kind.OTHER:
+            return self._other(run)
         if run.name == RATE or run.rate is None:
             copied = self._copied(run)
             return copied, copied
@@ -195,6 +286,12 @@ def relative_difference(found: Array, expected: Cells) -> tuple[Array, Array]:
 
 def _cells(numbers: Numbers, name: str, place: tuple[int, slice] | tuple[()]) -> Cells:
     return Cells(np.atleast_1d(numbers.values[name][place]), np.atleast_1d(numbers.noise[name][place]))
+
+
+def _at(numbers: Numbers, run: Run) -> Cells:
+    """Of whole columns, the run's cells."""
+    offsets = list(run.offsets or (0,))
+    return Cells(numbers.values[run.name][offsets], numbers.noise[run.name][offsets])
 
 
 def _with(numbers: Numbers, values: dict[str, float], noise: dict[str, float]) -> Numbers:

@@ -13,7 +13,7 @@ from xlbackprop.engine import Inputs, Recalculated
 from xlbackprop.errors import WorkbookError
 from xlbackprop.reference.functions import Array
 from xlbackprop.sheet.address import cell_name, in_sheet
-from xlbackprop.sheet.layout import NETWORK_FILE, OVERVIEW, Input, Layout, Run
+from xlbackprop.sheet.layout import CHECKS, NETWORK_FILE, OVERVIEW, Input, Layout, Run
 from xlbackprop.spec import Sample, Spec, loads
 from xlbackprop.verification.held import InputReader, check_sheets, moved, network_file
 
@@ -26,9 +26,11 @@ class Workbook:
         written = network or self._network_file(recalculated)
         self.layout = Layout(written)
         self._check_places(recalculated)
-        reader = InputReader(path, recalculated, [OVERVIEW])
-        self.inputs = {one: reader.number((OVERVIEW, one.row, one.column), one.name) for one in self.layout.inputs()}
+        inputs = list(self.layout.inputs())
+        reader = InputReader(path, recalculated, {one.sheet for one in inputs})
+        self.inputs = {one: reader.number((one.sheet, one.row, one.column), one.name) for one in inputs}
         self.spec = self.spec_with(self.inputs)
+        self.steps = self.steps_of(self.inputs)
         step, rate = (self.inputs[one] for one in self.layout.selectors)
         self.step_shown = self._choice(self.layout.selectors[0], step, 0, written.batches.visits - 1)
         self.rate_shown = self._choice(self.layout.selectors[1], rate, 1, len(written.rates)) - 1
@@ -45,8 +47,12 @@ class Workbook:
             rates=tuple(inputs[one] for one in layout.rates),
         )
 
+    def steps_of(self, inputs: Mapping[Input, float]) -> tuple[float, ...]:
+        """The steps of Checks, ε and h; none if it has no checks."""
+        return tuple(inputs[one] for one in self.layout.check_steps)
+
     def input_cells(self, inputs: Mapping[Input, float]) -> Inputs:
-        return {(OVERVIEW, one.row, one.column): value for one, value in inputs.items()}
+        return {(one.sheet, one.row, one.column): value for one, value in inputs.items()}
 
     def _network_file(self, recalculated: Recalculated) -> Spec:
         if NETWORK_FILE not in recalculated.sheets:
@@ -66,9 +72,9 @@ class Workbook:
             for name, column in layout.columns.items()
         ]
         expected += [(page, row, 0, name) for name, (page, row) in layout.page_cells.items()]
-        expected += [
-            (OVERVIEW, one.row, 0, one.label) for one in (*layout.rates, *layout.selectors, *layout.parameters)
-        ]
+        labelled = (*layout.rates, *layout.selectors, *layout.parameters, *layout.check_steps)
+        expected += [(one.sheet, one.row, 0, one.label) for one in labelled]
+        expected += [(CHECKS, *heading) for heading in layout.checks.headings()]
         for sheet, row, column, text in expected:
             found = recalculated.column(sheet, row, column, 1)[0]
             if found != text:

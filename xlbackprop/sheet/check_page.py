@@ -81,9 +81,9 @@ def write_checks(
             body = styles.body(role, first=name == next(iter(names))) | {"num_format": _number_format(name, band)}
             _column(sheet, formats(body), layout, name, values)
     _others(sheet, formats, layout, shown)
-    for names in ([naming.VALUE], list(checks.bands[naming.RE])):
-        if names:
-            styles.by_size(sheet, formats, first, checks.columns[names[0]], last, checks.columns[names[-1]])
+    for columns in ([naming.VALUE], list(checks.bands[naming.RE])):
+        if columns:
+            styles.by_size(sheet, formats, first, checks.columns[columns[0]], last, checks.columns[columns[-1]])
     for name, most in ((naming.CENTRAL_OFF, 1e-5), (naming.COMPLEX_OFF, 1e-9)):
         column = checks.columns[name]
         _coloured(sheet, formats, (first, column, last, column), (("<=", most, GREEN), (">", most, AMBER)))

@@ -53,8 +53,8 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
             sheet.write_string(line.row, 0, line.heading, formats(styles.SECTION))
         else:
             _line(sheet, formats, layout, page, line.row, line.cell, values, widths)
-    last = layout.pages[page][-1].row
-    styles.by_size(sheet, formats, layout.PAGE_FIRST_ROW, layout.PAGE_VALUE, last, layout.PAGE_VALUE)
+    if lines := layout.pages[page]:  # a network without parameters has nothing on the way back
+        styles.by_size(sheet, formats, layout.PAGE_FIRST_ROW, layout.PAGE_VALUE, lines[-1].row, layout.PAGE_VALUE)
     sheet.freeze_panes(layout.PAGE_FIRST_ROW, 1)
     styles.print_setup(sheet, layout.PAGE_FIRST_ROW - 1)
 

@@ -128,7 +128,7 @@ def _head(
     values: Sequence[Mapping[str, float]],
 ) -> None:
     label, grey = formats({"bold": True, "align": "right"}), formats({**styles.SUBTITLE, "indent": 1})
-    chosen = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
+    chosen = formats({"bold": True, "align": "left", "indent": 1})
     what = layout.selectors[0].label
     for column, name, text in ((1, what, f"{what} shown:"), (3, RATE, f"at {RATE} =")):
         sheet.write_string(layout.SHOWN_ROW, column - 1, text, label)

@@ -243,5 +243,5 @@ def test_our_own_reports(small: Path, tmp_path: Path) -> None:
     report = verify(broken).as_json()
     assert report["mistakes"]
     said = annotate(broken, report, tmp_path / "out")
-    assert said.endswith("-mistakes.md (a copy would lose its charts)")
+    assert said.endswith("-mistakes.md (a copy would lose its charts and pictures)")
     assert report["mistakes"][0]["cell"] in (tmp_path / "out" / "broken-mistakes.md").read_text(encoding="utf-8")

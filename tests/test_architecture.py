@@ -137,3 +137,12 @@ def test_lower_bounds_are_stated() -> None:
     for line in required[1].split("\n"):
         assert not line.strip() or ">=" in line, line
     assert "ironcalc >= 0.9" in required[1]
+
+
+def test_every_room_is_installed() -> None:
+    """A room that setup.cfg forgets works in the source tree alone."""
+    listed = set(
+        re.findall(r"^    (xlbackprop[.\w]*)$", (ROOT / "setup.cfg").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    rooms = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("__init__.py")}
+    assert listed == rooms | {"xlbackprop.templates"}

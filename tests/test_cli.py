@@ -37,7 +37,7 @@ def test_run_says_so_in_five_lines(tmp_path: Path) -> None:
     labels = re.findall(r"^(\w+) ", result.output, re.MULTILINE)
     assert labels == ["workbook", "verified", "pictures", "error", "time"]
     assert max(map(len, result.output.splitlines())) <= 80
-    assert "all 20,977 calculated cells agree with numpy" in " ".join(result.output.split())
+    assert "all 21,262 calculated cells agree with numpy" in " ".join(result.output.split())
     assert "falls at every step: η=0.1 to 0.00785" in " ".join(result.output.split())
     pictures = {f"era-s6-error-{rate}.png" for rate in (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)}
     pictures |= {f"era-s6-{what}.{kind}" for what in ("network", "network-backward") for kind in ("png", "svg")}
@@ -120,7 +120,7 @@ def test_ops_prints_the_table() -> None:
 
 def test_plot_and_its_details(tmp_path: Path) -> None:
     result = invoke("plot", "mazur", "--steps", 5, "--details", "-o", tmp_path)
-    network = ["network.png", "network.svg", "backward.png", "backward.svg"]
+    network = ["network.png", "network.svg", "network-backward.png", "network-backward.svg"]
     names = [*network, "error.png", "error-0.5.png", "weights-0.5.png", "gradients-0.5.png"]
     assert result.output.split() == [str(tmp_path / f"mazur-{name}") for name in names]
 

@@ -251,7 +251,16 @@ def _sheets() -> str:
     return f"| sheet | its heading |\n|---|---|\n{rows}"
 
 
+def _explain() -> str:
+    """What is said of a gradient of the class network."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = kinds.build(override(load("era-s6"), steps=3), Path(folder) / "era-s6.xlsx")
+        output = CliRunner().invoke(main, ["explain", "dE/dw5", str(path), "--step", "2", "--rate", "0.5"]).output
+    return f"```\n$ xlbackprop explain dE/dw5 output/era-s6.xlsx --step 2 --rate 0.5\n{output}```\n"
+
+
 _MAKERS: dict[str, Callable[[], str]] = {
+    "explain": _explain,
     "conventions": _conventions,
     "sheets": _sheets,
     "run": _run,

@@ -1,4 +1,4 @@
-"""The committed files of the default run, which README shows, are those that the code writes now.
+"""The committed page of the class network and all it shows are those that the code writes now.
 
 Numbers are compared to 1e-12 and pictures by pixel: another platform's mathematics library, zip
 library or release of matplotlib may change bytes that mean the same.
@@ -9,40 +9,94 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 
 import xlbackprop
+from xlbackprop.errors import EngineError
+from xlbackprop.show import screenshots
 
 OUTPUT = Path(__file__).resolve().parent.parent / "output"
+AGAIN = "run xlbackprop readme -o output, with LibreOffice, and commit output/"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+PAGE = (OUTPUT / "README.md").read_text(encoding="utf-8")
+# The pictures of sheets, which need LibreOffice, by what the page shows between its words about them.
+SHEETS = set(re.findall(r"\]\(([^)]+\.png)\)", PAGE.partition("## The workbook")[2].partition("## Forward")[0]))
+
+
+def _no_office(*_: object) -> None:
+    raise EngineError("LibreOffice is not asked")
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All but the pictures of sheets."""
     folder = tmp_path_factory.mktemp("fresh")
-    assert xlbackprop.run("era-s6", folder=folder).report.correct
+    with mock.patch.object(screenshots, "screenshots", _no_office):
+        assert xlbackprop.readme("era-s6", folder=folder).summary.report.correct
     return folder
 
 
 def test_the_same_files(fresh: Path) -> None:
-    assert sorted(path.name for path in OUTPUT.iterdir()) == sorted(path.name for path in fresh.iterdir())
+    assert len(SHEETS) > 6
+    committed, made = ({path.name for path in folder.iterdir()} for folder in (OUTPUT, fresh))
+    assert committed - SHEETS == made, AGAIN
+
+
+def test_the_page_is_current(fresh: Path) -> None:
+    made = (fresh / "README.md").read_text(encoding="utf-8")
+    for part in (
+        "## What goes in",
+        "## Forward",
+        "## Backward",
+        "## Update",
+        "## What the learning",
+        "## Make it again",
+    ):
+        before, after = (text.partition(part)[2].partition("\n## ")[0] for text in (PAGE, made))
+        assert after
+        assert _same(before, after), f"{part}: {AGAIN}"
+
+
+@pytest.mark.libreoffice
+def test_the_pictures_of_sheets_are_current(tmp_path: Path) -> None:
+    """By their names and sizes: other releases and fonts draw letters otherwise."""
+    shots = screenshots.screenshots(OUTPUT / "era-s6.xlsx", tmp_path)
+    assert {shot.path.name for shot in shots} == SHEETS, AGAIN
+    for shot in shots:
+        (height, width), (committed_height, committed_width) = (
+            imread(path).shape[:2] for path in (shot.path, OUTPUT / shot.path.name)
+        )
+        assert width == pytest.approx(committed_width, rel=0.3)
+        assert height == pytest.approx(committed_height, rel=0.3)
 
 
 def test_the_workbook_is_current(fresh: Path) -> None:
     committed, made = (_parts(folder / "era-s6.xlsx") for folder in (OUTPUT, fresh))
     assert committed.keys() == made.keys()
     for name in committed:
-        assert _same(committed[name], made[name]), f"{name} differs; run xlbackprop run and commit output/"
+        assert _same(committed[name], made[name]), f"{name} differs; {AGAIN}"
 
 
 def test_the_pictures_are_current(fresh: Path) -> None:
-    pictures = sorted(OUTPUT.glob("*.png"))
-    assert len(pictures) == 9
+    pictures = [path for path in sorted(OUTPUT.glob("*.png")) if path.name not in SHEETS]
+    assert len(pictures) > 20
     for path in pictures:
-        assert _same_picture(path, fresh / path.name), f"{path.name} differs; run xlbackprop run and commit output/"
+        assert _same_picture(path, fresh / path.name), f"{path.name} differs; {AGAIN}"
+
+
+def test_the_moving_picture_is_current(fresh: Path) -> None:
+    frames = []
+    for folder in (OUTPUT, fresh):
+        with Image.open(folder / "era-s6-steps.gif") as moving:
+            frames.append((moving.n_frames, moving.size, moving.info["loop"]))
+    assert frames[0] == frames[1], AGAIN
 
 
 def test_the_drawings_are_current(fresh: Path) -> None:
@@ -51,7 +105,7 @@ def test_the_drawings_are_current(fresh: Path) -> None:
     for path in drawings:
         picture = path.with_suffix(".png")
         if _software(picture) == _software(fresh / picture.name):  # else the picture's own test tells what differs
-            assert _same(path.read_text(), (fresh / path.name).read_text()), f"{path.name} differs; run xlbackprop run"
+            assert _same(path.read_text(), (fresh / path.name).read_text()), f"{path.name} differs; {AGAIN}"
 
 
 def test_the_workbook_shows_the_picture_of_the_network() -> None:

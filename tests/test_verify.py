@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from xlbackprop.engine import engine
 from xlbackprop.engine.libreoffice import LibreOffice
 from xlbackprop.errors import WorkbookError
 from xlbackprop.networks import load
+from xlbackprop.sheet.address import cell_name
+from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.workbook import build
 from xlbackprop.spec import override
 from xlbackprop.verification import Report, verify
@@ -214,6 +217,20 @@ def test_a_training_that_goes_on_until_rounding_decides(name: str, changes: dict
     report = verify(build(override(load(name), **changes), tmp_path / "x.xlsx"))
     assert report.correct, report.as_text()
     assert report.rounding > 1000
+
+
+def test_a_step_long_after_the_divergence(tmp_path: Path) -> None:
+    """Weights that are no numbers any more stand beside inputs that are; the page shows both."""
+    spec = override(load("simple-mlp"), rates=(1e6,), steps=40)
+    step = Layout(spec).selectors[0]
+    path = _changed(
+        build(spec, tmp_path / "x.xlsx"),
+        tmp_path / "shown.xlsx",
+        lambda sheets: sheets["Overview"].__setitem__(cell_name(step.row, step.column), 30),
+    )
+    report = verify(path)
+    assert math.isnan(report.errors[0][30])
+    assert report.correct, report.as_text()
 
 
 def test_the_report_as_json(small: Path) -> None:

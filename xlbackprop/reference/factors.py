@@ -6,6 +6,7 @@ output, so that it loses the same digits as the worksheet's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -84,7 +85,8 @@ class Factors:
                     slopes = self._slopes(stage, k).tolist()
                     for j, i, local in places:  # a name may stand in several places
                         result[local] = result.get(local, 0.0) + slopes[j][i]
-                        self.noise[local] = FLOOR
+                        # Beside an operand that is no number there is none, though the factor may not need it.
+                        self.noise[local] = FLOOR if math.isfinite(result[local]) else math.inf
             self.noise |= {local: size for local, size in _rough(stage).items() if local in result}
             for made, name, local in self._plan.products[n]:
                 outer = self._observed_adjoint(made)

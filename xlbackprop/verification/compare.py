@@ -95,18 +95,25 @@ class Comparison:
         return {cell.name for cell in self.layout.page}
 
     @cached_property
+    def _shown(self) -> dict[str, float]:
+        """What the pages hold."""
+        return {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
+
+    @cached_property
     def page(self) -> Numbers:
         """The pages by the whole training: calculated from its row, with at least the noise of that row."""
         start, noise = self._picked(self.trained)
-        return _with(rows.page(self.spec, start, self._calculator, self._on_pages, noise), start, noise)
+        told = _with(rows.page(self.spec, start, self._calculator, self._on_pages, noise), start, noise)
+        # What cannot be told, beside a number that is none, is taken as it stands, in the texts too.
+        untold = {name for name in self._shown if np.isinf(told.noise.get(name, 0.0)).all()}
+        return Numbers({**told.values, **{name: np.array(self._shown[name]) for name in untold}}, told.noise)
 
     @cached_property
     def page_implied(self) -> Numbers:
         """The pages by their own lines; what they pick, by the table's row."""
-        cells = {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
         start, _ = self._picked(Numbers(self.tables, {}))
         noise = {name: abs(value) * self._calculator.epsilon for name, value in start.items()}
-        return _with(rows.page(self.spec, cells, self._calculator, self._on_pages, by_factors=True), start, noise)
+        return _with(rows.page(self.spec, self._shown, self._calculator, self._on_pages, by_factors=True), start, noise)
 
     @cached_property
     def checks(self) -> Numbers:
@@ -121,8 +128,7 @@ class Comparison:
     def checks_implied(self) -> Numbers:
         """The checks by the cells of the pages and of their own rows."""
         sheet, found = self.layout.checks, self._on_checks(Kind.CHECK)
-        shown = {run.name: float(values[0]) for run, values in self.found.items() if run.kind is Kind.PAGE}
-        start = self._with_others(shown, self.tables)
+        start = self._with_others(self._shown, self.tables)
         for run, values in self._on_checks(Kind.OTHER).items():
             if run.name != VISIT:
                 start[run.name][1:] = values

@@ -323,7 +323,7 @@ def test_the_class_workbook(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     names = [Path(line.partition(":")[0]).name for line in result.output.splitlines()]
     pages = ["overview", "forward", "backward", "next-forward"]
-    tables = [f"eta-0.5-{piece}" for piece in (1, 2, 3)]
+    tables = [f"eta-0.5-{piece}" for piece in (1, 2, 3, 4)]
     assert names == [f"era-s6-{name}.png" for name in (*pages, *tables, "compare")]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     assert "rows 18 to 106 are left out" in result.output

@@ -20,7 +20,7 @@ from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.workbook import build
 from xlbackprop.spec import override
-from xlbackprop.verification import Report, verify
+from xlbackprop.verification import Report, texts, verify
 
 ENGINES = ["embedded", pytest.param("libreoffice", marks=pytest.mark.libreoffice)]
 TABLE = "η=0.5"  # of the small workbook; steps 0 to 6 stand in rows 6 to 12
@@ -217,6 +217,23 @@ def test_a_training_that_goes_on_until_rounding_decides(name: str, changes: dict
     report = verify(build(override(load(name), **changes), tmp_path / "x.xlsx"))
     assert report.correct, report.as_text()
     assert report.rounding > 1000
+
+
+@pytest.mark.parametrize(
+    ("found", "right", "agrees"),
+    [
+        ("0.5*0/(SQRT(0)+1E-08)", "0.5*2.498E-16/(SQRT(6.24E-32)+1E-08)", True),  # what is rounding alone may be 0
+        ("(-1E-15)*2", "0*2", True),
+        ("(0)*2", "0*2", True),
+        ("0.606478-0.5", "0.606479-0.5", True),
+        ("0.606478-0.5", "0.60658-0.5", False),
+        ("SQRT(0)", "EXP(0)", False),
+        ("1*2", "1+2", False),
+        ("", "0", False),
+    ],
+)
+def test_texts_that_read_alike(found: str, right: str, agrees: bool) -> None:
+    assert texts.agrees(found, right) is agrees
 
 
 def test_a_step_long_after_the_divergence(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from xlbackprop.sheet.plugged import plugged, plugged_formula, rounded_formula
 
 # A number as the pages write it, with the brackets that a negative one has.
 _NUMBER = re.compile(r"\((-\d+(?:\.\d+)?(?:E[+-]?\d+)?)\)|(\d+(?:\.\d+)?(?:E[+-]?\d+)?)", re.IGNORECASE)
+_ZERO = re.compile(r"(?<![A-Z])\(0\)")  # but not of a function's brackets
 _RELATIVE = 2e-5  # the text shows six digits
 _ABSOLUTE = 1e-12  # of what is rounding alone, calculators show different digits
 
@@ -49,7 +50,7 @@ def agrees(found: Value, right: str) -> bool:
     # A number too small to show has its sign's brackets or not, as rounding decides.
     if not isinstance(found, str):
         return False
-    found, right = found.replace("(0)", "0"), right.replace("(0)", "0")
+    found, right = _ZERO.sub("0", found), _ZERO.sub("0", right)
     if _NUMBER.sub("#", found) != _NUMBER.sub("#", right):
         return False
     return all(

@@ -116,6 +116,8 @@ _GREEK = {
     "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "η": r"\eta", "μ": r"\mu", "σ": r"\sigma",
     "Δ": r"\Delta", "Σ": r"\Sigma", "ε": r"\epsilon",
 }  # fmt: skip
+# What is named after the quantity that it belongs to: activations, deltas, an optimiser's state.
+_OF_ANOTHER = {"a", "δ", "g", "c", "d", "m", "v", "mask"}
 _HAT = "\N{COMBINING CIRCUMFLEX ACCENT}"
 
 
@@ -139,10 +141,14 @@ def _plain(name: str, *, after: bool = False) -> str:
         return r"\Vert g \Vert" + (f"_{{{norm[1]}}}" if norm[1] else "")
     hat = name.endswith(_HAT)
     base, *indices = name.removesuffix(_HAT).split("_")
+    if base in _OF_ANOTHER and indices and not indices[0][:1].isdigit():
+        indices = [_plain("_".join(indices))]
+    else:
+        indices = [*map(_index, filter(None, indices))]
     word, subscript = _word(base)
     if hat:
         word = rf"\hat{{{word}}}"
-    indices = [*([subscript] if subscript else []), *map(_index, filter(None, indices))]
+    indices = [*([subscript] if subscript else []), *indices]
     text = word + (f"_{{{','.join(indices)}}}" if indices else "")
     return f"{{{text}}}" if after and "^" in word else text
 

@@ -20,9 +20,9 @@ _TITLES = {
     "Next forward": "Next forward: the updated weights, and the error they give",
 }
 _HEADERS = ("symbol", "what it is", "formula", "with its numbers", "value", "rounded")
-_WIDTHS = (14, 48, 38, 46, styles.WIDTH, 13)  # characters; all of them fit a screen of 1366 pixels
+_WIDTHS = (14, 48, 38, 46, styles.WIDTH, 17)  # characters; all of them fit a screen of 1366 pixels
 _NARROW = 16
-_FULL = (1, 0.85, 0.85)  # how much of a line's width texts and formulas may fill, for fonts differ
+_FULL = (1.15, 0.85, 0.85)  # how much of a line's width texts and formulas may fill, for fonts differ
 _LINE_HEIGHT, _HIGHEST = 15, 409  # points; Excel has no higher rows
 
 
@@ -90,7 +90,7 @@ def _line(
     formula = rounded_formula(row, may_be_empty=left)
     sheet.write_formula(row, layout.PAGE_ROUNDED, f"={formula}", beside, _rounded(layout, cell.name, values))
     # Excel fits a row's height to wrapped text only when somebody edits it.
-    shares = (1, 1) if left else _FULL
+    shares = (_FULL[0], _FULL[0]) if left else _FULL
     lines = max(math.ceil(len(text) / (share * width)) for text, share, width in zip(texts, shares, widths[1:]))
     if lines > 1:
         sheet.set_row(row, min(lines * _LINE_HEIGHT, _HIGHEST))

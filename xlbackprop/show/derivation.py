@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from xlbackprop.graph import training
 from xlbackprop.graph.expr import Expr, Ref, refs, substitute
-from xlbackprop.graph.program import Cell, Program, Role
+from xlbackprop.graph.program import Cell, Role
 from xlbackprop.sheet.latex import latex, latex_name, latex_number, latex_with_numbers
 from xlbackprop.sheet.words import words
 from xlbackprop.spec import Spec, gradient_name, updated_name
 from xlbackprop.spec.names import CHANGE, total_error
 
 MOST_EQUATIONS = 60  # of a part of the derivation; of more, one for each kind is given
-MOST_IN_CHAIN = 24  # quantities in a chain that is written out from the error
+MOST_IN_CHAIN = 12  # quantities in a chain that is written out from the error
 ADJOINTS = {Role.UPSTREAM, Role.DELTA, Role.GRADIENT}
 
 
@@ -57,7 +57,7 @@ def derivation(spec: Spec, values: Mapping[str, float]) -> Derivation:
 class _Teller:
     def __init__(self, spec: Spec, values: Mapping[str, float]) -> None:
         self.spec, self.values = spec, values
-        self.page: Program = training.page(spec)
+        self.training, self.page = training.training(spec), training.page(spec)
         self.locals = {cell.name: cell.expr for cell in self.page if cell.role is Role.LOCAL and cell.expr is not None}
         self.layer_of = dict(self._owners())
 
@@ -108,6 +108,10 @@ class _Teller:
 
     def equation(self, cell: Cell, *, unfolded: bool = False) -> Equation:
         """A cell; `unfolded`: its factors by their names, and then what each of them is."""
+        if cell.expr is None and cell.role in (Role.BATCH_GRADIENT, Role.BATCH_ERROR):  # made of several rows
+            over_batch = latex(self.training[cell.name].expr or Ref(cell.name))
+            rows = (over_batch, latex_number(self.values[cell.name]))
+            return Equation(cell.name, words(cell), latex_name(cell.name), rows, self.values[cell.name])
         return self._equation(cell, cell.expr, unfolded=unfolded)
 
     def _equation(self, cell: Cell, expr: Expr | None, *, unfolded: bool = True) -> Equation:

@@ -33,7 +33,8 @@ def network_file(recalculated: Recalculated) -> str:
 def check_sheets(path: Path, sheets: Iterable[str], recalculated: Recalculated) -> None:
     """Raises WorkbookError for a sheet that is not there."""
     if missing := sorted(set(sheets) - set(recalculated.sheets)):
-        raise WorkbookError(f"{path}: the sheet {missing[0]!r} is missing; undo its renaming or deletion")
+        cure = "undo its renaming or deletion, or build an earlier release's workbook anew"
+        raise WorkbookError(f"{path}: the sheet {missing[0]!r} is missing; {cure}")
 
 
 def moved(path: Path, place: Place, found: Value, text: str, *, undo: str = "move") -> WorkbookError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from xlbackprop.engine import Value
 from xlbackprop.explanation.report import Link
@@ -39,6 +40,11 @@ class Scene:
     values: Mapping[str, Value | list[float]]
     cells: Mapping[str, str]
     erf_error: float = 0.0  # absolute: how far the calculator's ERF may be off
+
+    @cached_property
+    def _uses_erf(self) -> bool:
+        """Whether any formula does: a factor without a cell is calculated here, by an exact ERF."""
+        return any("ERF(" in in_symbols(cell.expr) for cell in self.program if cell.expr is not None)
 
     def value(self, name: str) -> Value:
         found = self.values.get(name)
@@ -78,7 +84,7 @@ class Scene:
         if not isinstance(found, (int, float)):
             return False
         largest = max((abs(one) for one in self._numbers(expr)), default=0.0)
-        rounding = _ROUNDING + (self.erf_error if "ERF(" in in_symbols(expr) else 0.0)
+        rounding = _ROUNDING + (4 * self.erf_error if self._uses_erf else 0.0)
         return abs(found - implied) <= _RELATIVE * max(abs(found), abs(implied)) + rounding * largest
 
     def _numbers(self, expr: Expr) -> Iterator[float]:

@@ -53,9 +53,7 @@ def run(
 
     Raises NetworkError, OutputError, EngineError. A verification that fails is in the report.
     """
-    if isinstance(network, (str, Path)):
-        return run_document(networks.load_any(network), networks.stem(network), Path(folder), engine, progress)
-    return run_document(network, "network", Path(folder), engine, progress)
+    return run_document(*networks.named(network), Path(folder), engine, progress)
 
 
 def run_document(

@@ -49,6 +49,13 @@ def load(network: str | Path) -> Spec:
     return loads(template_text(str(network)), f"template {network}")
 
 
+def named(network: str | Path | Document) -> tuple[Document, str]:
+    """What a network means, and what its files are named after: a template, a file, or what was read from one."""
+    if isinstance(network, (str, Path)):
+        return load_any(network), stem(network)
+    return network, "network"
+
+
 def load_any(network: str | Path) -> Document:
     """The same for every kind of network file."""
     path = Path(network)

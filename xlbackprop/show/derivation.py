@@ -7,7 +7,7 @@ to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from xlbackprop.graph import training
@@ -51,7 +51,8 @@ class Derivation:
 
 def derivation(spec: Spec, values: Mapping[str, float]) -> Derivation:
     """The step whose numbers `values` has, by name, of every quantity of `training.page(spec)`."""
-    return Derivation(*(list(part) for part in _Teller(spec, values).parts()))
+    teller = _Teller(spec, values)
+    return Derivation(list(teller.forward()), list(teller.backward()), list(teller.update()))
 
 
 class _Teller:
@@ -61,17 +62,8 @@ class _Teller:
         self.locals = {cell.name: cell.expr for cell in self.page if cell.role is Role.LOCAL and cell.expr is not None}
         self.layer_of = dict(self._owners())
 
-    def parts(self) -> Iterator[Iterable[Section]]:
-        yield self.forward()
-        yield self.backward()
-        yield self.update()
-
     def forward(self) -> Iterator[Section]:
-        first = [
-            cell
-            for cell in self.page
-            if cell.role in training.FORWARD and cell.expr is not None and not cell.name.endswith("⁺")
-        ]
+        first = [cell for cell in self._first_pass() if cell.expr is not None]
         small = len(first) <= MOST_EQUATIONS
         for one in self.spec.placed:
             cells = [cell for cell in first if self.layer_of.get(cell.name) == one.index]
@@ -185,7 +177,7 @@ class _Teller:
         return list(found.values())
 
     def _of_first_unit(self, cells: list[Cell], outputs: tuple[str, ...]) -> list[Cell]:
-        """The cells that a layer's first output is made of; of what it takes from many, the first two."""
+        """The cells that a layer's first output is made of; of what it takes from many, the first four."""
         by_name = {cell.name: cell for cell in cells}
         found: dict[str, None] = {}
 
@@ -198,9 +190,13 @@ class _Teller:
         visit(outputs[0])
         return [cell for cell in cells if cell.name in found]
 
+    def _first_pass(self) -> Iterator[Cell]:
+        """The cells of the forward pass before the update."""
+        return (cell for cell in self.page if cell.role in training.FORWARD and not cell.name.endswith("⁺"))
+
     def _owners(self) -> Iterator[tuple[str, int]]:
         """For each quantity of the forward pass the layer that makes it: layers define their cells in turn."""
-        forward = [cell.name for cell in self.page if cell.role in training.FORWARD and not cell.name.endswith("⁺")]
+        forward = [cell.name for cell in self._first_pass()]
         start = 0
         for one in self.spec.placed:
             last = max(

@@ -22,6 +22,7 @@ from xlbackprop.verification.report import Report
 
 if TYPE_CHECKING:
     from xlbackprop.kinds import Document
+    from xlbackprop.show.screenshots import Shot
 
 MARKER = "<!-- written by xlbackprop readme; it is written anew each time -->"
 NAME = "README.md"
@@ -59,11 +60,9 @@ def readme(
     sheets, and `Page.missing` says so. Raises NetworkError for a file that trains nothing or
     makes a worksheet, OutputError.
     """
-    if isinstance(network, (str, Path)):
-        stem, document = networks.stem(network), networks.load_any(network)
-        command = shlex.join(["xlbackprop", "readme", Path(network).name])
-        return readme_of(document, stem, Path(folder), command, engine, progress)
-    return readme_of(network, "network", Path(folder), "xlbackprop readme network.toml", engine, progress)
+    file = Path(network).name if isinstance(network, (str, Path)) else "network.toml"
+    command = shlex.join(["xlbackprop", "readme", file])
+    return readme_of(*networks.named(network), Path(folder), command, engine, progress)
 
 
 def readme_of(
@@ -84,11 +83,11 @@ def readme_of(
         **_facts(document, summary.report, command),
         "pictures": _pictures(summary.pictures, stem),
         "workbook": {"name": markdown.text(summary.workbook.name), "link": markdown.link(summary.workbook.name)},
-        "screenshots": shots,
+        "screenshots": [Picture(shot.says, markdown.link(shot.path.name)) for shot in shots],
     }
     with files.replacing(path) as temporary:
         temporary.write_text(_rendered(context), encoding="utf-8")
-    return Page(path, summary, [folder / shot.link for shot in shots], missing)
+    return Page(path, summary, [shot.path for shot in shots], missing)
 
 
 def _refuse_another(path: Path) -> None:
@@ -246,11 +245,11 @@ def _pictures(paths: Iterable[Path], stem: str) -> dict[str, list[Picture]]:
     return result
 
 
-def _screenshots(workbook: Path, folder: Path) -> tuple[list[Picture], str]:
+def _screenshots(workbook: Path, folder: Path) -> tuple[list[Shot], str]:
+    """The pictures of the sheets, or why there are none."""
     from xlbackprop.show.screenshots import screenshots
 
     try:
-        shots = screenshots(workbook, folder)
+        return screenshots(workbook, folder), ""
     except EngineError as error:
         return [], str(error)
-    return [Picture(shot.says, markdown.link(shot.path.name)) for shot in shots], ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from xlbackprop.sheet.address import absolute, in_sheet
 from xlbackprop.sheet.book import Picture, Progress, insert_picture, new_book, write_network_file
 from xlbackprop.sheet.places import COMPARE, NETWORK_FILE, OVERVIEW
 from xlbackprop.sheet.streamed import ExactSheet
-from xlbackprop.sheet.values import table_rows
+from xlbackprop.sheet.values import carried, table_rows
 from xlbackprop.sheet.words import BANDS
 from xlbackprop.spec import Spec, dumps, total_error
 from xlbackprop.spec.names import RATE, STEP
@@ -97,7 +96,7 @@ class _Writer:
             self._frame(sheet, top)
             for one, style in cells:
                 (row, column), value = one.place, numbers[one.cell.name]
-                sheet.write_formula(top + row, column, f"={one.formula(step, top)}", style, _cached(value))
+                sheet.write_formula(top + row, column, f"={one.formula(step, top)}", style, carried(value))
         sheet.set_column(0, 0, 9)
         longest = max((len(text.text) for text in band.texts if text.column == ROW_NAMES), default=0)
         sheet.set_column(ROW_NAMES, ROW_NAMES, max(9, min(longest + 1, 24)))
@@ -216,7 +215,7 @@ class _Writer:
         for one in self._layout.views():
             number = {RATE: self._spec.rates[one.rate], **inputs, **told[one.rate][one.step]}[one.name]
             style = self._formats(self._view_style(one.sheet, one.name))
-            self._sheet(one.sheet).write_formula(*one.place, f"={one.formula}", style, _cached(number))
+            self._sheet(one.sheet).write_formula(*one.place, f"={one.formula}", style, carried(number))
 
     def _view_style(self, sheet: str, name: str) -> dict[str, Any]:
         if name == RATE and sheet == COMPARE:
@@ -235,7 +234,3 @@ class _Writer:
 _ABOUT_BANDS = (
     "Forward from left to right, the error back in the mirror, then the updated weights, which the next band takes."
 )
-
-
-def _cached(value: float) -> float | str:
-    return "#NUM!" if math.isnan(value) else value

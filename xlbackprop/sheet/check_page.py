@@ -10,9 +10,9 @@ from xlbackprop.graph.program import Role
 from xlbackprop.sheet import styles
 from xlbackprop.sheet.checks import CHECKS, Checks
 from xlbackprop.sheet.layout import OVERVIEW, RATE_SHOWN, STEP_SHOWN, Layout
-from xlbackprop.sheet.values import page_values
+from xlbackprop.sheet.pages import write_shown
+from xlbackprop.sheet.values import carried, page_values
 from xlbackprop.spec import names as naming
-from xlbackprop.spec.names import RATE
 
 _BANDS = {
     "": "the gradient, three times",
@@ -100,7 +100,7 @@ def why_none(layout: Layout) -> tuple[str, ...]:
     if not layout.checks.checkable:
         return ("Nothing is trained here, so there is no gradient to check.",)
     why = "The formulas of a check would be too long, or too many."
-    if layout.spec.couples and not layout.checks.names:
+    if layout.spec.couples:
         why = "The samples of a batch take part in each other's forward pass, and the last batch has fewer than others."
     return (f"No gradient is checked in this sheet. {why}", "`xlbackprop verify` checks them all, in every row.")
 
@@ -128,12 +128,7 @@ def _head(
     values: Sequence[Mapping[str, float]],
 ) -> None:
     label, grey = formats({"bold": True, "align": "right"}), formats({**styles.SUBTITLE, "indent": 1})
-    chosen = formats({"bold": True, "align": "left", "indent": 1})
-    what = layout.selectors[0].label
-    for column, name, text in ((1, what, f"{what} shown:"), (3, RATE, f"at {RATE} =")):
-        sheet.write_string(layout.SHOWN_ROW, column - 1, text, label)
-        formula = STEP_SHOWN if name == what else layout.rate_shown_formula
-        sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", chosen, shown[name])
+    write_shown(sheet, formats, layout, shown)
     hint = f"chosen on {OVERVIEW}: {STEP_SHOWN}, {RATE_SHOWN}"
     sheet.write_string(layout.SHOWN_ROW, 4, hint, grey)
     for one, note in zip(layout.check_steps, _NOTES):
@@ -146,7 +141,7 @@ def _head(
     sheet.write_string(row, 0, "largest |∂E/∂w| =", label)
     largest = max(abs(one[naming.ANALYTIC]) for one in values)
     formula = layout.check_formula(CHECKS, naming.LARGEST, 0)
-    sheet.write_formula(row, column, f"={formula}", formats({"num_format": _SHORT}), _cached(largest))
+    sheet.write_formula(row, column, f"={formula}", formats({"num_format": _SHORT}), carried(largest))
     sheet.write_string(row, column + 1, _NOTES[-1], grey)
     for k, text in enumerate((_BLANK, _COUPLED) if layout.checks.rows else (_BLANK,)):
         sheet.write_string(row + 1 + k, 0, text, formats(styles.SUBTITLE))
@@ -175,7 +170,7 @@ def _others(sheet: Any, formats: styles.Formats, layout: Layout, shown: Mapping[
         for k in checks.rows:
             value = float(k) if name == naming.VISIT else shown[naming.other_name(name, k)]
             formula = layout.other_formula(name, k - 1)
-            sheet.write_formula(top + k - 1, column, f"={formula}", formats(styles.body(role)), _cached(value))
+            sheet.write_formula(top + k - 1, column, f"={formula}", formats(styles.body(role)), carried(value))
     styles.by_size(sheet, formats, top, 2, top + len(checks.rows) - 1, 1 + len(checks.others))
 
 
@@ -183,7 +178,7 @@ def _column(sheet: Any, style: Any, layout: Layout, name: str, values: Sequence[
     column = layout.checks.columns[name]
     for k, offset in enumerate(layout.checks.rows_of(name)):
         formula = layout.check_formula(CHECKS, name, k)
-        sheet.write_formula(Checks.FIRST_ROW + offset, column, f"={formula}", style, _cached(values[offset][name]))
+        sheet.write_formula(Checks.FIRST_ROW + offset, column, f"={formula}", style, carried(values[offset][name]))
     sheet.set_column(column, column, _WIDTHS.get(name, 16))
 
 
@@ -204,7 +199,3 @@ def _coloured(
         sheet.conditional_format(
             *cells, {"type": "cell", "criteria": criteria, "value": value, "format": formats(style)}
         )
-
-
-def _cached(value: float) -> float | str:
-    return "#NUM!" if math.isnan(value) else value

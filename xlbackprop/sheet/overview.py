@@ -12,7 +12,7 @@ from xlbackprop.sheet.address import in_sheet
 from xlbackprop.sheet.check_page import write_status
 from xlbackprop.sheet.layout import BATCH_FIRST, CHECKS, COMPARE, DRAWN, EPOCHS, OVERVIEW, PAGES, Input, Layout
 from xlbackprop.sheet.tables import epochs_chart, errors_chart
-from xlbackprop.sheet.values import input_statistics
+from xlbackprop.sheet.values import carried, input_statistics
 from xlbackprop.sheet.words import BANDS
 
 _ACROSS = 4  # links in a line
@@ -113,10 +113,10 @@ def _rates(sheet: Any, formats: styles.Formats, layout: Layout, histories: Seque
         plain = formats({"num_format": styles.DECIMALS})
         for column, step in ((2, 0), (3, last)):
             formula = layout.error_formula(rate, step)
-            sheet.write_formula(one.row, column, f"={formula}", plain, _cached(history[step]))
+            sheet.write_formula(one.row, column, f"={formula}", plain, carried(history[step]))
         rises = float(sum(after > before for before, after in zip(history, history[layout.batches.per_epoch :])))
         rises = math.nan if any(map(math.isnan, history)) else rises
-        sheet.write_formula(one.row, 4, f"={layout.rises_formula(rate)}", formats({}), _cached(rises))
+        sheet.write_formula(one.row, 4, f"={layout.rises_formula(rate)}", formats({}), carried(rises))
         positive = {"validate": "decimal", "criteria": ">", "value": 0, "error_message": "A rate is above 0."}
         sheet.data_validation(one.row, 1, one.row, 1, positive)
 
@@ -177,7 +177,3 @@ def _input(sheet: Any, formats: styles.Formats, one: Input) -> None:
 
 def _input_value(sheet: Any, formats: styles.Formats, one: Input) -> None:
     sheet.write_number(one.row, one.column, one.value, formats(styles.INPUT))
-
-
-def _cached(value: float) -> float | str:
-    return "#NUM!" if math.isnan(value) else value

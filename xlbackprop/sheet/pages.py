@@ -11,6 +11,7 @@ from xlbackprop.sheet import styles
 from xlbackprop.sheet.layout import OVERVIEW, STEP_SHOWN, Layout
 from xlbackprop.sheet.plugged import UNKNOWN, plugged, plugged_formula, rounded, rounded_formula
 from xlbackprop.sheet.printers import in_symbols
+from xlbackprop.sheet.values import carried
 from xlbackprop.sheet.words import words
 from xlbackprop.spec.names import RATE, before_name
 
@@ -30,12 +31,8 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
     """One page; `values` are those of its lines, by name."""
     sheet = book.get_worksheet_by_name(page)
     sheet.write_string(0, 0, _TITLES[page], formats(styles.TITLE))
-    label = formats({"bold": True, "align": "right"})
+    write_shown(sheet, formats, layout, values)
     what = layout.selectors[0].label
-    for column, name, formula in ((1, what, STEP_SHOWN), (3, RATE, layout.rate_shown_formula)):
-        sheet.write_string(layout.SHOWN_ROW, column - 1, f"{name} shown:" if column == 1 else f"at {name} =", label)
-        shown = formats({"bold": True, "align": "left", "indent": 1})
-        sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
     selectors = f"internal:{layout.at(OVERVIEW, layout.selectors[0].row, 1)}"
     hint = f"Another {what} or rate: choose it on {OVERVIEW}, by this link."
     sheet.write_url(layout.SHOWN_ROW + 1, 0, selectors, formats(styles.LINK), hint, f"To the choice on {OVERVIEW}")
@@ -57,6 +54,18 @@ def write_page(book: Any, formats: styles.Formats, layout: Layout, page: str, va
         styles.by_size(sheet, formats, layout.PAGE_FIRST_ROW, layout.PAGE_VALUE, lines[-1].row, layout.PAGE_VALUE)
     sheet.freeze_panes(layout.PAGE_FIRST_ROW, 1)
     styles.print_setup(sheet, layout.PAGE_FIRST_ROW - 1)
+
+
+def write_shown(sheet: Any, formats: styles.Formats, layout: Layout, values: Mapping[str, float]) -> None:
+    """Which step and rate a sheet shows, as chosen on Overview."""
+    label, shown = formats({"bold": True, "align": "right"}), formats({"bold": True, "align": "left", "indent": 1})
+    what = layout.selectors[0].label
+    for column, name, text, formula in (
+        (1, what, f"{what} shown:", STEP_SHOWN),
+        (3, RATE, f"at {RATE} =", layout.rate_shown_formula),
+    ):
+        sheet.write_string(layout.SHOWN_ROW, column - 1, text, label)
+        sheet.write_formula(layout.SHOWN_ROW, column, f"={formula}", shown, values[name])
 
 
 def _line(
@@ -85,7 +94,7 @@ def _line(
         sheet.write_blank(row, layout.PAGE_VALUE, None, shown)
     else:
         formula = layout.page_formula(cell, page)
-        sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, "#NUM!" if math.isnan(value) else value)
+        sheet.write_formula(row, layout.PAGE_VALUE, f"={formula}", shown, carried(value))
     beside = formats({**styles.SUBTITLE, **styles.TEXT, "align": "left", "indent": 1})
     formula = rounded_formula(row, may_be_empty=left)
     sheet.write_formula(row, layout.PAGE_ROUNDED, f"={formula}", beside, _rounded(layout, cell.name, values))

@@ -14,7 +14,7 @@ from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.layout import COMPARE, DRAWN, EPOCH, EPOCH_ERROR, EPOCHS, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.streamed import ALONE, EMPTY, StreamedColumn
-from xlbackprop.sheet.values import input_statistics, table_rows
+from xlbackprop.sheet.values import carried, input_statistics, table_rows
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, STEP, total_error
@@ -218,7 +218,7 @@ def write_epochs(book: Any, formats: styles.Formats, layout: Layout, by_epoch: S
     for epoch in range(layout.epochs):
         sheet.write_number(header + 1 + epoch, 0, epoch, counted)
         for rate, values in enumerate(by_epoch):
-            value = "#NUM!" if math.isnan(values[epoch]) else values[epoch]
+            value = carried(values[epoch])
             sheet.write_formula(header + 1 + epoch, 1 + rate, f"={layout.epoch_formula(rate, epoch)}", plain, value)
     sheet.insert_chart(header + 1, len(layout.rates) + 2, epochs_chart(book, layout, by_epoch))
     styles.by_size(sheet, formats, header + 1, 1, header + layout.epochs, len(layout.rates))

@@ -16,6 +16,12 @@ from xlbackprop.graph.program import Cell, Program
 from xlbackprop.sheet.printers import worksheet
 from xlbackprop.spec.batches import Batches
 
+
+def carried(value: float) -> float | str:
+    """What a cell carries beside its formula: the value, or an error where there is none."""
+    return "#NUM!" if math.isnan(value) else value
+
+
 Given = Mapping[str, object]  # a number, or the list of a sample quantity's values
 Row = tuple[float, ...]
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
-import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.format import Format
 
 from xlbackprop import files
 from xlbackprop.sheet import styles
+from xlbackprop.sheet.parts import Book
 from xlbackprop.sheet.places import NETWORK_FIRST_ROW
 
 Progress = Callable[[str], None]  # takes the phase, in words
@@ -32,10 +33,11 @@ def new_book(path: Path, title: str) -> Iterator[tuple[Any, styles.Formats]]:
     """
     with files.replacing(path) as temporary:
         try:
-            book = xlsxwriter.Workbook(str(temporary), {"strings_to_formulas": False, "strings_to_urls": False})
-            book.set_properties({"title": title, "comments": "Made by xlbackprop", "created": _EPOCH})
-            yield book, _formats_of(book)
-            book.close()
+            with ZipFile(temporary, "w", ZIP_DEFLATED, allowZip64=False) as package:
+                book = Book(package)
+                book.set_properties({"title": title, "comments": "Made by xlbackprop", "created": _EPOCH})
+                yield book, _formats_of(book)
+                book.close()
         except XlsxWriterException as error:
             raise OSError(str(error)) from error
 

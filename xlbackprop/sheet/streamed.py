@@ -39,7 +39,13 @@ ALONE, EMPTY = object(), object()
 
 
 class ExactSheet(Worksheet):  # type: ignore[misc]
-    """A worksheet that writes numbers with all their digits; XlsxWriter's own keeps 16, which loses bits."""
+    """A worksheet that writes numbers with all their digits; XlsxWriter's own keeps 16, which loses bits.
+
+    Formulas are written as they are. XlsxWriter looks in each for functions newer than we use.
+    """
+
+    def _prepare_formula(self, formula: str, expand_future_functions: bool = False) -> str:
+        return formula.removeprefix("=")
 
     def _xml_number_element(self, number: float, attributes: Sequence[tuple[str, object]] = ()) -> None:
         attr = "".join(f' {key}="{value}"' for key, value in attributes)

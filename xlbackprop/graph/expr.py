@@ -128,32 +128,28 @@ def substitute(expr: Expr, by: Mapping[str, Expr]) -> Expr:
 
 def refs(expr: Expr) -> Iterator[str]:
     """The names of the same row or batch that the expression uses, from left to right, repeats included."""
-    match expr:
-        case Ref(name) | Block(name):
-            yield name
-        case Op(_, args):
-            for arg in args:
-                yield from refs(arg)
+    return (leaf.name for leaf in _leaves(expr) if isinstance(leaf, (Ref, Block)))
 
 
 def blocks(expr: Expr) -> Iterator[str]:
     """The names that the expression uses in all rows of the batch."""
-    match expr:
-        case Block(name):
-            yield name
-        case Op(_, args):
-            for arg in args:
-                yield from blocks(arg)
+    return (leaf.name for leaf in _leaves(expr) if isinstance(leaf, Block))
 
 
 def priors(expr: Expr) -> Iterator[str]:
     """The names that the expression uses one row up."""
-    match expr:
-        case Prev(name):
-            yield name
-        case Op(_, args):
-            for arg in args:
-                yield from priors(arg)
+    return (leaf.name for leaf in _leaves(expr) if isinstance(leaf, Prev))
+
+
+def _leaves(expr: Expr) -> Iterator[Number | Ref | Prev | Block]:
+    """From left to right. Generators within generators would take a time that grows with the depth, squared."""
+    waiting = [expr]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Op):
+            waiting.extend(reversed(one.args))
+        else:
+            yield one
 
 
 def with_priors(expr: Expr, by: Callable[[str], Expr]) -> Expr:

@@ -98,7 +98,15 @@ class Checks:
 
     def rows_of(self, quantity: str) -> tuple[int, ...]:
         """The parameters that move it, counted from 0."""
-        return tuple(k for k, program in enumerate(self.programs.values()) if quantity in program)
+        return tuple(self._rows_of.get(quantity, ()))
+
+    @cached_property
+    def _rows_of(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for k, program in enumerate(self.programs.values()):
+            for cell in program:
+                rows.setdefault(cell.name, []).append(k)
+        return rows
 
     def formula(self, quantity: str, k: int, on_page: Callable[[str], str]) -> str:
         """Of its k-th cell; `on_page` gives the address of what the pages show."""

@@ -13,6 +13,7 @@ from xlbackprop.graph.expr import Block, Expr, Number, Op, Prev, Ref
 from xlbackprop.graph.ops import ATOM, NEGATION, OPS
 from xlbackprop.sheet.address import column_name
 
+_ADDRESS = re.compile(r"([A-Z]{1,3})([1-9]\d*)")
 Resolve = Callable[["Ref | Prev | Block"], str]
 
 
@@ -37,18 +38,18 @@ def in_symbols(expr: Expr) -> str:
 
 def _print(expr: Expr, resolve: Resolve) -> tuple[str, int]:
     """The text and its precedence."""
-    match expr:
-        case Number(value):
-            return number(value), ATOM if value >= 0 else NEGATION
-        case Op(symbol, args):
-            row = OPS[symbol]
-            texts = []
-            slots = row.slots if len(row.slots) > 1 else row.slots * len(args)
-            for arg, least in zip(args, slots, strict=True):
-                text, precedence = _print(arg, resolve)
-                texts.append(text if precedence >= least else f"({text})")
-            return row.worksheet.format(*texts, args=",".join(_joined(texts))), row.precedence
-    return resolve(expr), ATOM
+    if isinstance(expr, Number):
+        return number(expr.value), ATOM if expr.value >= 0 else NEGATION
+    if not isinstance(expr, Op):
+        return resolve(expr), ATOM
+    row = OPS[expr.symbol]
+    texts = []
+    slots = row.slots if len(row.slots) > 1 else row.slots * len(expr.args)
+    for arg, least in zip(expr.args, slots, strict=True):
+        text, precedence = _print(arg, resolve)
+        texts.append(text if precedence >= least else f"({text})")
+    listed = ",".join(_joined(texts)) if "{args}" in row.worksheet else ""
+    return row.worksheet.format(*texts, args=listed), row.precedence
 
 
 def _joined(texts: list[str]) -> list[str]:
@@ -67,7 +68,7 @@ def _joined(texts: list[str]) -> list[str]:
 
 def _next_cell(address: str) -> str | None:
     """The cell right of an address without a sheet or $, None for other texts."""
-    match = re.fullmatch(r"([A-Z]{1,3})([1-9]\d*)", address)
+    match = _ADDRESS.fullmatch(address)
     if match is None:
         return None
     column = 0

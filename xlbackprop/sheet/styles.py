@@ -63,6 +63,15 @@ MONOSPACE = {"font_name": "Consolas", "font_size": 10}
 LINK = {"font_color": "#0B5394", "underline": 1}
 
 
+def _light(colour: str) -> str:
+    """Three quarters of the way to white."""
+    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)
+
+
+_BODY_COLOUR = {role: _light(colour) for role, colour in HEADER_COLOUR.items()}
+
+
 def header(role: Role) -> dict[str, Any]:
     return {"bold": True, "align": "center", "bg_color": HEADER_COLOUR[role], "bottom": 1, "bottom_color": "#777777"}
 
@@ -73,7 +82,7 @@ def band(role: Role) -> dict[str, Any]:
 
 def body(role: Role, *, first: bool = False) -> dict[str, Any]:
     """A table's cell; the first of a band has a line on its left."""
-    style = {"num_format": NUMBER_FORMAT[role], "bg_color": _light(HEADER_COLOUR[role])}
+    style = {"num_format": NUMBER_FORMAT[role], "bg_color": _BODY_COLOUR[role]}
     return {**style, "left": 1, "left_color": "#999999"} if first else style
 
 
@@ -88,12 +97,6 @@ def by_size(sheet: Any, formats: Formats, first_row: int, first_column: int, las
     for shown, rule in rules:
         how = {"type": "cell", **rule, "format": formats({"num_format": shown}), "stop_if_true": True}
         sheet.conditional_format(first_row, first_column, last_row, last_column, how)
-
-
-def _light(colour: str) -> str:
-    """Three quarters of the way to white."""
-    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return "#" + "".join(f"{255 - (255 - part) // 4:02X}" for part in parts)
 
 
 def answer(role: Role) -> dict[str, Any]:

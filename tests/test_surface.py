@@ -217,14 +217,14 @@ def test_the_first_steps_of_a_run_that_blows_up_end_before_and_say_so() -> None:
 HOSTILE = r"$\frac$ <b> \alpha $x^$"
 
 
-def test_dollars_and_backslashes_are_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dollars_and_backslashes_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = override(load("era-s6"), steps=2, rates=(0.5,), title=HOSTILE)
     figures: list[Any] = []
-    save = plots.save
-    monkeypatch.setattr(plots, "save", lambda figure, path: (figures.append(figure), save(figure, path))[1])
+    png = plots.png
+    monkeypatch.setattr(plots, "png", lambda figure: (figures.append(figure), png(figure))[1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plots.plot(spec, tmp_path, "x", details=True, surface=True, animate=True)
+        list(plots.drawn(spec, "x", details=True, surface=True, animate=True))
     assert len(figures) == 6
     for figure in figures:
         titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]

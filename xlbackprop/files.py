@@ -36,6 +36,13 @@ def replacing(path: Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def write(path: Path, content: bytes) -> Path:
+    """A file that is made at once. Raises OutputError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

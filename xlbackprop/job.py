@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlbackprop import kinds, networks
+from xlbackprop import files, kinds, networks
+from xlbackprop.apart import apart
 from xlbackprop.verification.report import Report as TrainingReport
 
 if TYPE_CHECKING:
@@ -73,14 +75,16 @@ def run_document(
         nonlocal clock
         seconds[phase], clock = time.perf_counter() - clock, time.perf_counter()
 
-    progress("building")
-    path = kinds.build(document, folder / f"{stem}.xlsx", progress)
-    lap("build")
-    report = kinds.verify(path, engine=engine, progress=progress)
-    lap("verify")
-    progress("drawing")
-    pictures: list[Path] = []
-    if getattr(document, "level", "worked") == "worked":  # those of a worksheet would show its answers
-        pictures = kinds.plot(document, folder, stem, details=details, surface=details, animate=details)
-    lap("plot")
+    worked = getattr(document, "level", "worked") == "worked"  # the pictures of a worksheet would show its answers
+    more = partial(kinds.pictures, document, stem, details=details, surface=details, animate=details)
+    calls = [partial(kinds.forward_picture, document), more if worked else dict]
+    with apart(*calls) as (forward, drawn):
+        progress("building")
+        path = kinds.build(document, folder / f"{stem}.xlsx", progress, forward)
+        lap("build")
+        report = kinds.verify(path, engine=engine, progress=progress)
+        lap("verify")
+        progress("drawing")
+        pictures = [files.write(folder / name, content) for name, content in drawn().items()]
+        lap("plot")
     return Summary(path, report, pictures, seconds)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from xlbackprop import files
 from xlbackprop.errors import NetworkError
 from xlbackprop.network_file import parsed
 
@@ -87,8 +88,16 @@ def declared(text: str) -> object:
         return None
 
 
-def build(document: Document, path: Path, progress: Progress = lambda phase: None) -> Path:
-    """Write the workbook. Raises OutputError where the file cannot be written; an earlier file then stays."""
+def build(
+    document: Document,
+    path: Path,
+    progress: Progress = lambda phase: None,
+    picture: Callable[[], bytes] | None = None,
+) -> Path:
+    """Write the workbook; `picture` gives that of its network, which is drawn here otherwise.
+
+    Raises OutputError where the file cannot be written; an earlier file then stays.
+    """
     network: Any = document
     write: Callable[..., Path]
     match kind_of(document):
@@ -107,9 +116,16 @@ def build(document: Document, path: Path, progress: Progress = lambda phase: Non
             from xlbackprop.sheet.workbook import build as write_training
 
             write = partial(write_training, beside=sheets(network))
+    return write(network, path, progress, picture or partial(forward_picture, network))
+
+
+def forward_picture(document: Document) -> bytes:
+    """The picture of a network for the Overview of its workbook, a PNG file; empty for the other kinds."""
+    if kind_of(document) in ("functions", "architecture"):
+        return b""
     from xlbackprop.show.network import forward_png
 
-    return write(network, path, progress, lambda: forward_png(network))
+    return forward_png(document)  # type: ignore[arg-type]
 
 
 def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) -> OurReport:
@@ -150,17 +166,29 @@ def plot(
     surface: bool | Sequence[str] = False,
     animate: bool = False,
 ) -> list[Path]:
-    """The pictures of a network file; an architecture has none."""
+    """Write the pictures of a network file; an architecture has none. Raises OutputError, NetworkError."""
+    drawn = pictures(document, stem, details=details, surface=surface, animate=animate)
+    return [files.write(folder / name, content) for name, content in drawn.items()]
+
+
+def pictures(
+    document: Document,
+    stem: str,
+    *,
+    details: bool = False,
+    surface: bool | Sequence[str] = False,
+    animate: bool = False,
+) -> dict[str, bytes]:
+    """The pictures of a network file, by the names of their files. Raises NetworkError."""
     match kind_of(document):
         case "functions":
-            from xlbackprop.show.curves import plot as draw_curves
+            from xlbackprop.show.curves import drawn as curves
 
-            return draw_curves(document, folder, stem)  # type: ignore[arg-type]
+            return dict(curves(document, stem))  # type: ignore[arg-type]
         case "architecture":
-            return []
-    from xlbackprop.show.network import plot as draw_network
-    from xlbackprop.show.plots import plot as draw
+            return {}
+    from xlbackprop.show.network import drawn as network
+    from xlbackprop.show.plots import drawn as graphs
 
-    network: Any = document
-    graphs = draw(network, folder, stem, details=details, surface=surface, animate=animate)
-    return [*draw_network(network, folder, stem), *graphs]
+    spec: Any = document
+    return dict([*network(spec, stem), *graphs(spec, stem, details=details, surface=surface, animate=animate)])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop.sheet.styles import LINE_COLOURS
-from xlbackprop.show.plots import DASHES, figure_of, save
+from xlbackprop.show.plots import DASHES, figure_of, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from xlbackprop.curves.spec import Functions, Table
 
 
-def plot(functions: Functions, folder: Path | str, stem: str) -> list[Path]:
-    """Write a picture for each table that has curves, functions left and derivatives right; their paths.
+def drawn(functions: Functions, stem: str) -> Iterator[tuple[str, bytes]]:
+    """For each table that has curves, functions left and derivatives right, a picture with the name of its file.
 
-    The numbers are the reference's. Raises OutputError where a file cannot be written.
+    The numbers are the reference's.
     """
-    shown = [table for table in functions.tables if table.curves]
-    return [save(_drawn(functions, table), Path(folder) / f"{stem}-{_slug(table.title)}.png") for table in shown]
+    for table in functions.tables:
+        if table.curves:
+            yield f"{stem}-{_slug(table.title)}.png", png(_drawn(functions, table))
 
 
 def _drawn(functions: Functions, table: Table) -> Figure:

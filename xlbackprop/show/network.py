@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from xlbackprop.show import blocks, layered
 from xlbackprop.show.columns import columns, is_layered
-from xlbackprop.show.plots import png, save
+from xlbackprop.show.plots import png, svg
 from xlbackprop.spec import Spec, override
 
 if TYPE_CHECKING:
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 FORWARD, BACKWARD = "network", "network-backward"  # the ends of the files' names
 
 
-def plot(spec: Spec, folder: Path | str, stem: str) -> list[Path]:
-    """Write both pictures, as PNG and as SVG, and return their paths. Raises OutputError for an unwritable file."""
-    drawn = pictures(spec)
-    return [
-        save(figure, Path(folder) / f"{stem}-{end}.{kind}") for end, figure in drawn.items() for kind in ("png", "svg")
-    ]
+def drawn(spec: Spec, stem: str) -> Iterator[tuple[str, bytes]]:
+    """Both pictures, as PNG and as SVG, each with the name of its file."""
+    for end, figure in pictures(spec).items():
+        yield f"{stem}-{end}.png", png(figure)
+        yield f"{stem}-{end}.svg", svg(figure)
 
 
 def pictures(spec: Spec) -> dict[str, Figure]:

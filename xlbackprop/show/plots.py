@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xlbackprop import files
 from xlbackprop.sheet.styles import LINE_COLOURS
 from xlbackprop.show.observations import diverged
 from xlbackprop.spec import Spec
@@ -21,23 +19,22 @@ DASHES = ("-", "--", ":", "-.")
 Series = Sequence[float]
 
 
-def plot(
+def drawn(
     spec: Spec,
-    folder: Path | str,
     stem: str,
     *,
     details: bool = False,
     surface: bool | Sequence[str] = False,
     animate: bool = False,
-) -> list[Path]:
-    """Write the pictures into the folder and return their paths.
+) -> Iterator[tuple[str, bytes]]:
+    """The pictures, each with the name of its file.
 
     One of all rates, linear and logarithmic, and one for each rate; with `details` also weights
     and gradients by step for each rate; with `surface` the error over two trained weights, those
     named or the two that move the most, with the path of each rate; with `animate` the first steps
     as a page and a GIF. A network that trains nothing has no weights to draw. The numbers are the
-    reference's, so that the same network gives the same bytes. Raises OutputError where a file
-    cannot be written, NetworkError where the weights of a surface are not two trained ones.
+    reference's, so that the same network gives the same bytes. Raises NetworkError where the weights
+    of a surface are not two trained ones.
     """
     from xlbackprop.reference.run import train
     from xlbackprop.show.details import gradients, weights
@@ -50,20 +47,18 @@ def plot(
         from xlbackprop.show import surface as surfaces
 
         scene = surfaces.scene(spec, numbers, () if isinstance(surface, bool) else surface)
-    folder = Path(folder)
-    paths = [save(_all_rates(spec, errors), folder / f"{stem}-error.png")]
+    yield f"{stem}-error.png", png(_all_rates(spec, errors))
     for k, rate in enumerate(spec.rates):
-        paths.append(save(_one_rate(spec, rate, errors[k]), folder / f"{stem}-error-{rate!r}.png"))
+        yield f"{stem}-error-{rate!r}.png", png(_one_rate(spec, rate, errors[k]))
         if details:
-            paths.append(save(weights(spec, numbers, k), folder / f"{stem}-weights-{rate!r}.png"))
-            paths.append(save(gradients(spec, numbers, k), folder / f"{stem}-gradients-{rate!r}.png"))
+            yield f"{stem}-weights-{rate!r}.png", png(weights(spec, numbers, k))
+            yield f"{stem}-gradients-{rate!r}.png", png(gradients(spec, numbers, k))
     if scene and surface:
-        paths.append(save(surfaces.surface(scene), folder / f"{stem}-surface.png"))
+        yield f"{stem}-surface.png", png(surfaces.surface(scene))
     if scene and animate:
         first = steps.first_steps(scene, numbers)
-        paths.append(save(steps.page(first), folder / f"{stem}-steps.png"))
-        paths.append(steps.animation(first, scene, folder / f"{stem}-steps.gif"))
-    return paths
+        yield f"{stem}-steps.png", png(steps.page(first))
+        yield f"{stem}-steps.gif", steps.animation(first, scene)
 
 
 def by_step(spec: Spec, numbers: Mapping[str, Any], name: str, rate: int) -> list[float]:
@@ -165,8 +160,9 @@ def png(figure: Figure) -> bytes:
     """The picture as a PNG file has it: the same bytes for the same figure."""
     from matplotlib import __version__
 
-    # No date. Releases of matplotlib place text differently.
+    as_written(figure)
     written = io.BytesIO()
+    # No date. Releases of matplotlib place text differently.
     figure.savefig(written, format="png", metadata={"Software": f"matplotlib {__version__}"})
     return written.getvalue()
 
@@ -175,18 +171,11 @@ def svg(figure: Figure) -> bytes:
     """The same as SVG. Letters are outlines: no other font has the widths for which the picture was laid out."""
     from matplotlib import rc_context
 
+    as_written(figure)
     written = io.BytesIO()
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "xlbackprop"}):
         figure.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue()
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a .png or .svg file. Raises OutputError where it cannot be written; an earlier file then stays."""
-    as_written(figure)
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(svg(figure) if path.suffix == ".svg" else png(figure))
-    return path
 
 
 def as_written(figure: Figure) -> None:

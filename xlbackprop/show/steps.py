@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlbackprop import files
 from xlbackprop.sheet.styles import LINE_COLOURS
 from xlbackprop.show.plots import as_written, by_step, error_plotted, figure_of, gradient_plotted
 from xlbackprop.show.surface import Scene, ground, points, sane
@@ -16,10 +15,12 @@ from xlbackprop.spec import Spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 PAGE = (0, 1, 2, 3, 5, 10)  # the steps on the page
 MOVING = 30  # updates in the animation
 FRAMES = 4  # a second
+DPI = 80
 REST = 6  # frames that the last one stays
 COLOURS = 128
 WIDE = 12  # bars: of more a panel takes the whole width
@@ -106,10 +107,10 @@ def page(one: Steps) -> Figure:
     return figure
 
 
-def animation(one: Steps, scene: Scene, path: Path) -> Path:
-    """Write a GIF that goes round: the path over the surface, and the weights beside it, step by step.
+def animation(one: Steps, scene: Scene) -> bytes:
+    """A GIF that goes round: the path over the surface, and the weights beside it, step by step.
 
-    Raises OutputError where it cannot be written; the same steps give the same bytes.
+    The same steps give the same bytes.
     """
     figure, (left, right) = figure_of(11, 5, 2)
     figure.subplots_adjust(left=0.07, bottom=0.17, right=0.985, top=0.87, wspace=0.18)
@@ -120,34 +121,29 @@ def animation(one: Steps, scene: Scene, path: Path) -> Path:
     left.set_title(f"the error over {' and '.join(scene.window)}", fontsize=10)
     figure.suptitle(f"{one.spec.title}: η = {one.spec.rates[one.rate]:g}", y=0.975)
     figure.text(0.012, 0.015, note(one), fontsize=9, color="#444444", va="bottom")
-    writer = _writer()
-    with files.replacing(path) as temporary:
-        writer.setup(figure, temporary, dpi=80)
-        for step in [*range(len(one.errors)), *[len(one.errors) - 1] * REST]:
-            line.set_data(x[: step + 1], y[: step + 1])
-            now.set_data(x[step : step + 1], y[step : step + 1])
-            right.clear()
-            panel(right, one, step, named=True)
-            as_written(figure)
-            writer.grab_frame()
-        writer.finish()
-    return path
+    frames = []
+    for step in range(len(one.errors)):
+        line.set_data(x[: step + 1], y[: step + 1])
+        now.set_data(x[step : step + 1], y[step : step + 1])
+        right.clear()
+        panel(right, one, step, named=True)
+        as_written(figure)
+        frames.append(_frame(figure))
+    palette = frames[-1].quantize(COLOURS, method=1)  # by coverage: white stays white
+    # One palette for all: what stays is the same in each frame, and takes no room.
+    first, *others = [frame.quantize(palette=palette, dither=0) for frame in [*frames, *frames[-1:] * REST]]
+    written = io.BytesIO()
+    first.save(written, format="GIF", save_all=True, append_images=others, duration=1000 // FRAMES, loop=0)
+    return written.getvalue()
 
 
-def _writer() -> Any:
-    """Of GIFs whose frames have one palette: what stays is the same in each, and takes no room."""
-    from matplotlib.animation import PillowWriter
+def _frame(figure: Figure) -> Image:
+    from PIL.Image import frombytes
 
-    class OnePalette(PillowWriter):
-        _frames: list[Any]
-
-        def finish(self) -> None:
-            frames = [frame.convert("RGB") for frame in self._frames]
-            palette = frames[-1].quantize(COLOURS, method=1)  # by coverage: white stays white
-            self._frames = [frame.quantize(palette=palette, dither=0) for frame in frames]
-            super().finish()
-
-    return OnePalette(fps=FRAMES)
+    pixels = io.BytesIO()
+    figure.savefig(pixels, format="rgba", dpi=DPI)
+    width, height = figure.get_size_inches() * DPI
+    return frombytes("RGBA", (int(width), int(height)), pixels.getvalue()).convert("RGB")
 
 
 def note(one: Steps) -> str:

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import networks, report
+from benchmarks.formats import WAYS
 from benchmarks.measure import Measuring, Results
 
 PACKAGES = ("xlbackprop", "ironcalc", "xlsxwriter", "openpyxl", "lxml", "numpy", "matplotlib", "click", "msgspec")
@@ -20,7 +21,9 @@ FILES = "written-out"  # its result is a size, the same each time
 ONLY_LONG = ("xlsxwriter",)  # ten times slower than the others, which one size shows
 ONCE = ("run", "help", "nothing", "phases")  # the default network only
 OTHERS = ("build", "recalculate", "verify", "libreoffice-recalculate")  # of the other networks
-CASES = (*report.LABELS, FILES, *ONCE)
+RATES = (6, 60)
+FORMATS = "formats"
+CASES = (*report.LABELS, FILES, *ONCE, FORMATS, "rates")
 WIDTH = 95
 NOTES = """\
 Seconds are medians of `times` fresh processes, the cases in turn, imports apart; spread is from
@@ -28,7 +31,16 @@ the fastest to the slowest. MB is the process's peak over what it had after impo
 for LibreOffice and whole processes all of it. Cells: the calculated cells of the workbook; for
 openpyxl, XlsxWriter and the floor those of the training tables, all that they write. LibreOffice
 recalculates as xlbackprop's cross-check (new profile, values read back); opens and saves with its
-own settings, in a used profile. The floor and openpyxl are given their formulas as text."""
+own settings, in a used profile. The floor and openpyxl are given their formulas as text.
+A further cell: the difference of two sizes over the difference of their cells; what is left at none
+is the fixed cost. A run draws in a process beside; imports are those of each phase, loaded in turn.
+
+The other ways: the same parts rewritten, and given to zipfile in memory; written in order of rows
+and columns each time, which is the only valid order of cells, so the order of the parts is what is
+tried. LibreOffice opens the file and writes its first sheet as text; Excel cannot be had here, so
+its opening time is not measured. We use shared formulas, for they make the file smaller and load
+fastest; shared strings, which cost nothing; level 6, above which files hardly get smaller; and the
+order of XlsxWriter, for no reader gains by another."""
 
 
 def main() -> None:
@@ -72,6 +84,11 @@ def _measure(measuring: Measuring, cases: tuple[str, ...], sizes: tuple[int, ...
         measuring.measure(chosen, steps)
         if FILES in cases:
             measuring.measure([FILES], steps, most=1)
+    if FORMATS in cases:
+        # What is read was written before; in a round all ways come one after the other.
+        measuring.measure([f"{case}@{way}" for case in report.FORMAT_CASES for way in WAYS], report.LONG)
+    if "rates" in cases:
+        measuring.measure([f"rates@{count}" for count in RATES], report.DEFAULT)
     for network in networks.ABOUT:
         measuring.prepare(f"{network}:build", report.DEFAULT)
         measuring.measure([f"{network}:{case}" for case in OTHERS if case in cases], report.DEFAULT)
@@ -81,7 +98,9 @@ def _tables(results: Results, sizes: tuple[int, ...]) -> Iterator[report.Table]:
     tables = [report.size_table(results, steps) for steps in sizes]
     tables += [report.network_table(results, *one) for one in networks.ABOUT.items()]
     tables += [report.growth_table(results, sizes)]
+    tables += [report.rates_table(results, RATES)]
     tables += [report.process_table(results), report.file_table(results, sizes)]
+    tables += [report.format_table(results, {way: how.about for way, how in WAYS.items()})]
     if phases := report.phase_table(results):
         tables.append(phases)
     yield from (table for table in tables if table.rows)

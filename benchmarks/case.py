@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -25,10 +25,16 @@ TEMPLATE = "era-s6"
 XLSX = "xlsx:Calc MS Excel 2007 XML"
 _NOTHING = "import sys\nimport click\n\n@click.command()\ndef main():\n    pass\n\nsys.exit(main())\n"
 # What each phase of a run loads beside the function of its name, in the order of a run.
-_LOADED = {
-    "build": (),
+_LOADED: Mapping[str, Sequence[str]] = {
+    "build": ("xlbackprop.sheet.workbook", "xlbackprop.curves.beside"),
     "verify": ("xlbackprop.engine.embedded",),
-    "plot": ("xlbackprop.show.plots", "matplotlib.backends.backend_agg", "matplotlib.figure"),
+    "plot": (
+        "xlbackprop.reference.run",
+        "xlbackprop.show.network",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.figure",
+        "PIL.PngImagePlugin",
+    ),
 }
 _BYTES = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in
 
@@ -82,12 +88,27 @@ def calculated(layout: Layout) -> int:
 def build(setting: Setting) -> Case:
     from xlbackprop import build as build_workbook
 
+    _load("build", "plot")  # which draws the network for Overview
     layout = setting.layout
 
     def work() -> Facts:
         return {"bytes": build_workbook(layout.spec, setting.built).stat().st_size}
 
     return Case(work, calculated(layout))
+
+
+def build_at_rates(setting: Setting, count: str) -> Case:
+    """The class network at so many rates; what it takes shows whether the memory grows with them."""
+    from xlbackprop import build as build_workbook
+    from xlbackprop.spec import override
+
+    _load("build", "plot")
+    spec = override(setting.layout.spec, rates=tuple(k / 100 for k in range(1, int(count) + 1)))
+
+    def work() -> Facts:
+        return {"bytes": build_workbook(spec, setting.folder / f"rates-{count}.xlsx").stat().st_size}
+
+    return Case(work)
 
 
 def recalculate(setting: Setting) -> Case:
@@ -104,7 +125,7 @@ def recalculate(setting: Setting) -> Case:
 
 
 def verify(setting: Setting) -> Case:
-    import_module("xlbackprop.engine.embedded")
+    _load("verify")
     from xlbackprop import verify as verify_workbook
 
     def work() -> Facts:
@@ -114,8 +135,7 @@ def verify(setting: Setting) -> Case:
 
 
 def plot(setting: Setting) -> Case:
-    for module in (*_LOADED["plot"], "xlbackprop.reference.run", "PIL.PngImagePlugin"):
-        import_module(module)
+    _load("plot")
     from xlbackprop import plot as draw
 
     spec = setting.layout.spec
@@ -136,17 +156,21 @@ def libreoffice_recalculate(setting: Setting) -> Case:
 
 
 def libreoffice_save(setting: Setting) -> Case:
+    return open_in_libreoffice(setting, setting.built, XLSX)
+
+
+def open_in_libreoffice(setting: Setting, path: Path, kind: str) -> Case:
     """Open and save with LibreOffice's own settings, in a profile that has been used before, as a user's has."""
     office = _office()
     profile = setting.folder / "profile"
     if not profile.exists():
         small = setting.folder / "small.csv"
         small.write_text("1\n", encoding="utf-8")
-        _convert(office, small, profile)
+        _convert(office, small, profile, XLSX)
 
     def work() -> None:
-        if not _convert(office, setting.built, profile).exists():
-            raise SystemExit(f"{setting.built}: LibreOffice saved nothing")
+        if not _convert(office, path, profile, kind).exists():
+            raise SystemExit(f"{path}: LibreOffice saved nothing")
 
     return Case(work, calculated(setting.layout), children=True)
 
@@ -157,12 +181,12 @@ def _office() -> LibreOffice:
     return LibreOffice()
 
 
-def _convert(office: LibreOffice, path: Path, profile: Path) -> Path:
+def _convert(office: LibreOffice, path: Path, profile: Path, kind: str) -> Path:
     out = profile.with_name("out")
     # Its own way of starting the program ends all of the program's processes as well.
     quiet = [f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore", "--nolockcheck"]
-    office._run([office._program, *quiet, "--convert-to", XLSX, "--outdir", str(out), str(path)])
-    return out / f"{path.stem}.xlsx"
+    office._run([office._program, *quiet, "--convert-to", kind, "--outdir", str(out), str(path)])
+    return out / f"{path.stem}.{kind.partition(':')[0]}"
 
 
 # Whole processes
@@ -210,25 +234,34 @@ def phases(setting: Setting) -> Case:
 def _seconds_to_import(phase: str) -> float:
     start = time.perf_counter()
     getattr(import_module("xlbackprop"), phase)  # which loads it
-    for module in _LOADED[phase]:
-        import_module(module)
+    _load(phase)
     return time.perf_counter() - start
 
 
-def _others() -> dict[str, Callable[[Setting], Case]]:
-    from benchmarks import writers
+def _load(*phases: str) -> None:
+    for phase in phases:
+        for module in _LOADED[phase]:
+            import_module(module)
+
+
+def _others() -> dict[str, Callable[..., Case]]:
+    from benchmarks import formats, writers
 
     return {
         "openpyxl": writers.openpyxl_normal,
         "openpyxl-write-only": writers.openpyxl_write_only,
         "xlsxwriter": writers.xlsxwriter_as_it_comes,
         "floor": writers.floor,
-        "written-out": writers.written_out,
+        "written-out": formats.written_out,
+        "write": formats.write,
+        "load": formats.load,
+        "open": formats.opened,
     }
 
 
-CASES: dict[str, Callable[[Setting], Case]] = {
+CASES: dict[str, Callable[..., Case]] = {
     "build": build,
+    "rates": build_at_rates,
     "recalculate": recalculate,
     "verify": verify,
     "plot": plot,
@@ -256,9 +289,10 @@ def measured(case: Case) -> Facts:
 
 def main(name: str, steps: str, folder: str) -> None:
     network, _, what = name.rpartition(":")  # half-moons:verify
+    what, *how = what.split("@")  # rates@60
     setting = Setting(int(steps), Path(folder), network or TEMPLATE)
     try:
-        case = (CASES.get(what) or _others()[what])(setting)
+        case = (CASES.get(what) or _others()[what])(setting, *how)
     except Exception as error:
         # By name, so that a case that times imports starts without the project's.
         if type(error).__name__ != "EngineError":

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from benchmarks.case import Case, Facts, Setting
+from benchmarks.case import Case, Setting
 from xlbackprop.graph.program import Cell
 from xlbackprop.sheet.address import cell_name, column_name
 from xlbackprop.sheet.layout import Kind, Layout
@@ -190,60 +187,3 @@ def _relations(kind: str, targets: Sequence[str]) -> str:
         for k, target in enumerate(targets, 1)
     )
     return f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'
-
-
-# The built file with every formula written out
-
-_SHARED = re.compile(r'(<c r="[A-Z]+(\d+)"[^>]*>)<f t="shared"(?: ref="[^"]*")? si="(\d+)"(?:/>|>([^<]*)</f>)')
-# Neither absolute nor a part of a name, and no function such as LOG10( or sheet such as A1!
-_RELATIVE = re.compile(r"(?<![\w$.])([A-Z]{1,3})(\d+)(?![\w(!.])")
-
-
-def written_out(setting: Setting) -> Case:
-    target = setting.folder / "written-out.xlsx"
-
-    def work() -> Facts:
-        shared = _rewrite(setting.built, target)
-        return {"bytes": setting.built.stat().st_size, "written_out": target.stat().st_size, "shared": shared}
-
-    return Case(work)
-
-
-def _rewrite(source: Path, target: Path) -> int:
-    """Copy the workbook with each shared formula as text in every cell; how many there were."""
-    count = 0
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name.startswith("xl/worksheets/sheet"):
-                text, found = _SHARED.subn(_unshared(), data.decode())
-                data, count = text.encode(), count + found
-            new.writestr(name, data)
-    return count
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """A formula in pieces: texts, and between them how many rows below its own each reference is."""
-
-    texts: list[str]
-    offsets: list[int]
-
-    def in_row(self, row: int) -> str:
-        rows = [*(str(row + offset) for offset in self.offsets), ""]
-        return "".join(text + number for text, number in zip(self.texts, rows))
-
-
-def _unshared() -> Callable[[re.Match[str]], str]:
-    """What puts the formula's text in place of a sheet's shared formulas."""
-    known: dict[str, _Shared] = {}
-
-    def replacement(match: re.Match[str]) -> str:
-        row = int(match[2])
-        if match[4] is not None:
-            pieces = _RELATIVE.split(match[4])  # text, column, row, text, column, row, ..., text
-            texts = [text + column for text, column in zip(pieces[::3], [*pieces[1::3], ""])]
-            known[match[3]] = _Shared(texts, [int(number) - row for number in pieces[2::3]])
-        return f"{match[1]}<f>{known[match[3]].in_row(row)}</f>"
-
-    return replacement

@@ -7,7 +7,6 @@ Here none is left behind by a process that is killed, and no sheet is ever whole
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from typing import IO
 from zipfile import ZipFile
 
@@ -35,7 +34,7 @@ class _Packager(Packager):  # type: ignore[misc]
     def __init__(self, package: ZipFile) -> None:
         super().__init__()
         self._package = package
-        self._part = io.TextIOWrapper(io.BytesIO())
+        self._part: IO[str] = io.StringIO()
 
     def _create_package(self) -> list[object]:
         try:
@@ -68,6 +67,3 @@ class _Part(io.StringIO):
 
     def write(self, text: str) -> int:
         return self._file.write(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        self._file.writelines(lines)

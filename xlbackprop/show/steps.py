@@ -121,6 +121,8 @@ def animation(one: Steps, scene: Scene) -> bytes:
     left.set_title(f"the error over {' and '.join(scene.window)}", fontsize=10)
     figure.suptitle(f"{one.spec.title}: η = {one.spec.rates[one.rate]:g}", y=0.975)
     figure.text(0.012, 0.015, note(one), fontsize=9, color="#444444", va="bottom")
+    from PIL.Image import Dither
+
     frames = []
     for step in range(len(one.errors)):
         line.set_data(x[: step + 1], y[: step + 1])
@@ -131,7 +133,7 @@ def animation(one: Steps, scene: Scene) -> bytes:
         frames.append(_frame(figure))
     palette = frames[-1].quantize(COLOURS, method=1)  # by coverage: white stays white
     # One palette for all: what stays is the same in each frame, and takes no room.
-    first, *others = [frame.quantize(palette=palette, dither=0) for frame in [*frames, *frames[-1:] * REST]]
+    first, *others = [frame.quantize(palette=palette, dither=Dither.NONE) for frame in [*frames, *frames[-1:] * REST]]
     written = io.BytesIO()
     first.save(written, format="GIF", save_all=True, append_images=others, duration=1000 // FRAMES, loop=0)
     return written.getvalue()

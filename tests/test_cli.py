@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -221,15 +222,30 @@ def test_python_m_is_the_command() -> None:
     assert done.stdout == f"xlbackprop, version {xlbackprop.__version__}\n"
 
 
-def test_help_imports_nothing_heavy() -> None:
-    """A command line that answers at once imports only click."""
+HEAVY = ("numpy", "msgspec", "matplotlib", "PIL", "openpyxl", "xlsxwriter", "ironcalc", "jinja2", "pypdfium2")
+LOADED = {
+    "--help": [],
+    "templates": [],
+    "templates era-s6": [],
+    "ops": ["msgspec"],
+    "verify small.xlsx": [],  # the file is read by a process beside
+    "build xor": ["numpy", "msgspec", "matplotlib", "PIL", "xlsxwriter"],
+    "run xor --steps 2": ["numpy", "msgspec", "xlsxwriter", "ironcalc"],  # a process beside draws
+}
+
+
+@pytest.mark.parametrize("command", LOADED)
+def test_a_command_loads_what_it_uses(command: str, small: Path, tmp_path: Path) -> None:
+    words = [str(small) if word == "small.xlsx" else word for word in command.split()]
     code = (
-        "import sys\nfrom xlbackprop.cli import main\n"
-        "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "print([one for one in 'numpy matplotlib openpyxl xlsxwriter ironcalc msgspec'.split() if one in sys.modules])"
+        f"import sys\nfrom xlbackprop.cli import main\ntry: main({words!r})\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    environment = {**os.environ, "PYTHONPATH": str(Path(xlbackprop.__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1] == str(LOADED[command])
 
 
 def test_verify_imports_neither_writer_nor_plots(small: Path) -> None:

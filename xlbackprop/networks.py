@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from xlbackprop import kinds
 from xlbackprop.errors import NetworkError
-from xlbackprop.spec import Spec, loads
-from xlbackprop.spec import load as load_file
+from xlbackprop.network_file import parsed
 
 if TYPE_CHECKING:
     from xlbackprop.kinds import Document
+    from xlbackprop.spec import Spec
 
 DEFAULT = "era-s6"
 TRAINING, FUNCTIONS, ARCHITECTURES = FOLDERS = ("networks", "curves", "architectures")
@@ -21,7 +21,7 @@ TRAINING, FUNCTIONS, ARCHITECTURES = FOLDERS = ("networks", "curves", "architect
 
 def templates() -> dict[str, str]:
     """The templates' names, each with its title."""
-    return {name: load_any(name).title for name in sorted(_files())}
+    return {name: str(parsed(template_text(name), name)["title"]) for name in sorted(_files())}
 
 
 def template_names(folder: str = TRAINING) -> list[str]:
@@ -43,10 +43,12 @@ def template_text(name: str) -> str:
 
 def load(network: str | Path) -> Spec:
     """A network that trains: a template by its name, or a network file by its path."""
+    from xlbackprop import spec
+
     path = Path(network)
     if _is_file(path):
-        return load_file(path)
-    return loads(template_text(str(network)), f"template {network}")
+        return spec.load(path)
+    return spec.loads(template_text(str(network)), f"template {network}")
 
 
 def named(network: str | Path | Document) -> tuple[Document, str]:
@@ -64,7 +66,7 @@ def load_any(network: str | Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return load_file(path)  # which says what is wrong with it
+        return load(path)  # which says what is wrong with it
     return kinds.read(text, str(path), path.parent)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from xlbackprop.show import blocks, layered
@@ -19,7 +20,8 @@ FORWARD, BACKWARD = "network", "network-backward"  # the ends of the files' name
 def drawn(spec: Spec, stem: str) -> Iterator[tuple[str, bytes]]:
     """Both pictures, as PNG and as SVG, each with the name of its file."""
     for end, figure in pictures(spec).items():
-        yield f"{stem}-{end}.png", png(figure)
+        on_overview = end == FORWARD and "forward" not in spec.left
+        yield f"{stem}-{end}.png", forward_png(spec) if on_overview else png(figure)
         yield f"{stem}-{end}.svg", svg(figure)
 
 
@@ -29,6 +31,7 @@ def pictures(spec: Spec) -> dict[str, Figure]:
     return {FORWARD: _drawn(spec, values, backward=False), BACKWARD: _drawn(spec, values, backward=True)}
 
 
+@lru_cache(maxsize=1)  # a run has it in the workbook and as a file
 def forward_png(spec: Spec) -> bytes:
     """The forward picture for a workbook's Overview."""
     return png(_drawn(spec, forward_values(spec), backward=False))

@@ -38,9 +38,9 @@ is the fixed cost. A run draws in a process beside; imports are those of each ph
 The other ways: the same parts rewritten, and given to zipfile in memory; written in order of rows
 and columns each time, which is the only valid order of cells, so the order of the parts is what is
 tried. LibreOffice opens the file and writes its first sheet as text; Excel cannot be had here, so
-its opening time is not measured. We use shared formulas, for they make the file smaller and load
-fastest; shared strings, which cost nothing; level 6, above which files hardly get smaller; and the
-order of XlsxWriter, for no reader gains by another."""
+its opening time is not measured. We use shared formulas, with which the file is smaller and the
+engine loads it several times faster; shared strings, as every reader knows them; level 6, beyond
+which the file hardly gets smaller; and XlsxWriter's order, as another makes no file smaller."""
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def forward_picture(document: Document) -> bytes:
         return b""
     from xlbackprop.show.network import forward_png
 
-    return forward_png(document)  # type: ignore[arg-type]
+    return forward_png(document)
 
 
 def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) -> OurReport:

@@ -18,12 +18,18 @@ class Book(Workbook):  # type: ignore[misc]
     """XlsxWriter's workbook, which `close` writes into `package`."""
 
     def __init__(self, package: ZipFile) -> None:
-        # What XlsxWriter itself puts together is an empty file, for nobody.
-        super().__init__(io.BytesIO(), {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+        super().__init__(_Nowhere(), {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
         self._package = package
 
     def _get_packager(self) -> _Packager:
         return _Packager(self._package)
+
+
+class _Nowhere(io.BytesIO):
+    """For the empty file that XlsxWriter itself puts together; after a failure it may do so when this is cleared."""
+
+    def close(self) -> None:
+        pass
 
 
 class _Packager(Packager):  # type: ignore[misc]

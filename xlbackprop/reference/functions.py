@@ -21,17 +21,24 @@ Rough = Callable[[Array], Array]
 EXP_LIMIT = float(np.log(np.finfo(float).max))
 
 
+def lossless(z: Array) -> Array:
+    """`rough` of a formula that keeps its digits."""
+    return np.zeros_like(z.real)
+
+
 class Activation(NamedTuple):
     value: Callable[[Array], Array]
     slope: Callable[[Array, Array], Array]
     # Of z: how large the number is whose last digits the worksheet's formula loses, and that of the slope.
-    rough: Rough = lambda z: np.zeros_like(z.real)
-    rough_slope: Rough = lambda z: np.zeros_like(z.real)
+    rough: Rough = lossless
+    rough_slope: Rough = lossless
     uses_erf: bool = False  # then the digits are those of ERF
     rough_turn: Rough | None = None  # and that of a complex value's imaginary part, by its own; None: as the slope's
 
-    def rough_complex(self, z: Array) -> Array:
-        """`rough`, and of complex z beside it what the imaginary part loses."""
+    def rough_complex(self, z: Array) -> Array | None:
+        """`rough`, and of complex z beside it what the imaginary part loses; None for nothing."""
+        if self.rough is lossless and not np.iscomplexobj(z):
+            return None
         rough = self.rough(z)
         if np.iscomplexobj(z):
             rough = rough + 1j * np.abs(z.imag) * (self.rough_turn or self.rough_slope)(z.real)
@@ -44,7 +51,7 @@ class Loss(NamedTuple):
     value: Callable[[Array, Array], Array]
     slope: Callable[[Array, Array], Array]
     mean: bool = False
-    rough: Rough = lambda y: np.zeros_like(y.real)
+    rough: Rough = lossless
 
 
 def sigmoid(z: Array) -> Array:

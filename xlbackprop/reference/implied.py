@@ -81,9 +81,8 @@ def _told_row(network: Network, row: Row, observed: Mapping[str, Array], group: 
     """Forward, backward and update of the lanes; the updated parameters (lanes,) by name."""
     spec = network.spec
     x, t = row.observed(spec.inputs), row.observed(spec.targets)
-    by_name = {name: row.observed((name,))[..., 0] for name in spec.initial}
-    drawn = {name: row.observed((name,))[..., 0] for name in spec.drawn}
-    parameters = network.parameters(by_name, drawn)
+    now = row.observed(tuple(spec.initial))
+    parameters = network.parameters_of(now, {name: row.observed((name,))[..., 0] for name in spec.drawn})
     passed = network.forward(x, parameters, row)
     error = network.error(t, passed, row)
     if spec.batches.several:
@@ -93,18 +92,18 @@ def _told_row(network: Network, row: Row, observed: Mapping[str, Array], group: 
     if spec.update == "sequential":
         after = network.sequential(t, passed, parameters, rate, row)
         return {name: values[:, 0] for name, values in after.items()}
-    gradients = network.backward(t, passed, parameters, row)
+    gradients = network.backward(t, passed, row)
     if not spec.trained:
         return {}
-    g = stacked(gradients, spec, error.shape)
-    w = np.stack([by_name[name][:, -1] for name in spec.trained], axis=-1)
+    names = list(spec.initial)
+    w = now[:, -1, [names.index(name) for name in spec.trained]]
     n_rates = len(spec.rates)
     before = {
         key: np.stack([_before(observed, name(weight), n_rates, group) for weight in spec.trained], axis=-1)
         for key, name in (("m", naming.first_moment), ("v", naming.second_moment))
     }
     n = np.tile(group.astype(float), n_rates)
-    w, _ = network.updated(w, g, rate, n, before, row)
+    w, _ = network.updated(w, gradients[..., : len(spec.trained)], rate, n, before, row)
     return {name: w[:, k] for k, name in enumerate(spec.trained)}
 
 
@@ -166,7 +165,7 @@ def page(
         if spec.update == "sequential":
             after = network.sequential(t, passed, parameters, rate, row)
         else:
-            gradients = network.backward(t, passed, parameters, row)
+            gradients = network.backward(t, passed, row)
             after = _page_update(network, row, by_name, gradients, rate)
         if not plans:
             plans.append(Plan(spec, passed.stages, wanted))
@@ -186,12 +185,12 @@ def page(
 
 
 def _page_update(
-    network: Network, row: Row, by_name: Mapping[str, Array], gradients: Mapping[str, Array], rate: Array
+    network: Network, row: Row, by_name: Mapping[str, Array], gradients: Array, rate: Array
 ) -> dict[str, Array]:
     spec = network.spec
     if not spec.trained:
         return {}
-    g = stacked(gradients, spec, (1, 1))
+    g = gradients[..., : len(spec.trained)]
     w = np.stack([by_name[name][:, -1] for name in spec.trained], axis=-1)
     before = {
         key: row.once(tuple(naming.before_name(name(weight)) for weight in spec.trained))
@@ -200,8 +199,3 @@ def _page_update(
     w, _ = network.updated(w, g, rate, row.observed((STEP,))[:, -1, 0], before, row)
     seen = row.see(tuple(map(updated_name, spec.trained)), w[:, None])
     return {name: seen[..., k] for k, name in enumerate(spec.trained)}
-
-
-def stacked(gradients: Mapping[str, Array], spec: Spec, shape: tuple[int, ...]) -> Array:
-    """(*shape, n_parameters)."""
-    return np.stack([gradients[name] for name in spec.trained], axis=-1) if spec.trained else np.zeros((*shape, 0))

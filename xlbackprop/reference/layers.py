@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from xlbackprop.reference.functions import Array, as_in_a_spreadsheet
+from xlbackprop.reference.functions import Array, as_in_a_spreadsheet, lossless
 from xlbackprop.reference.told import Backward, Calculator, Forward, Named
 from xlbackprop.reference.windows import patches, scattered
 from xlbackprop.spec import Spec, layers
@@ -297,9 +297,10 @@ class Activated:
         self.digit = calculator.erf_error if self.row.uses_erf else 8 * calculator.epsilon
 
     def forward(self, told: Forward, units: Named) -> Named:
-        rough = self.row.rough_complex(units.values) * self.digit
+        rough = self.row.rough_complex(units.values)
         return told.stage(
-            self.names, self.row.value, units, rough=rough, slope=self.row.slope,
+            self.names, self.row.value, units, rough=None if rough is None else rough * self.digit,
+            slope=self.row.slope,
             rough_slope=lambda z: self.row.rough_slope(z) * self.digit,
         )  # fmt: skip
 
@@ -307,6 +308,8 @@ class Activated:
         """From the adjoint of a = f(z) to that of z, which nobody has seen yet."""
         return np.asarray(adjoint * self.row.slope(z, a))
 
-    def rough(self, adjoint: Array, z: Array) -> Array:
+    def rough(self, adjoint: Array, z: Array) -> Array | None:
         """How far the worksheet's slope may be off, in what it hands back."""
+        if self.row.rough_slope is lossless:
+            return None
         return np.asarray(np.abs(adjoint) * self.row.rough_slope(z) * self.digit)

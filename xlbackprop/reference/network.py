@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from xlbackprop.reference import layers as plain
 from xlbackprop.reference import normal
-from xlbackprop.reference.functions import LOSSES, Array, Loss
+from xlbackprop.reference.functions import LOSSES, Array, Loss, lossless
 from xlbackprop.reference.layers import Activated, Layer, Parameters
 from xlbackprop.reference.optimizers import State, update
 from xlbackprop.reference.told import EXACT, Backward, Calculator, Forward, Named, Stage, Witness
@@ -73,16 +74,35 @@ class Network:
         ]
         self._loss = Loss(*LOSSES[spec.loss])
         self._errors = tuple(error_name(k) for k in range(len(spec.targets)))
+        self._gradients = tuple(map(gradient_name, spec.differentiated))
+        places = {name: k for k, name in enumerate(spec.initial)}
+        self._places = {tensor.names: _Places.of(tensor.names, places) for tensor in spec.tensors()}
+        # Names are made once for all steps.
+        self._adjoints = cache(lambda names: tuple(map(spec.adjoint, names)))
 
     def parameters(self, values: Mapping[str, Array], drawn: Mapping[str, Array]) -> list[Parameters]:
         """Each layer's tensors, and its drawn mask if it has one, from arrays (lanes, rows or 1) by name."""
         result: list[Parameters] = []
         for layer in self.layers:
             given = {tensor.key: _stacked(values, tensor.names, tensor.shape) for tensor in layer.one.tensors}
-            if isinstance(layer, plain.Dropout) and layer.draws:
-                given["drawn"] = _stacked(drawn, layer.masks(), (len(layer.one.units),))
-            result.append(given)
+            result.append(given | self._drawn(layer, drawn))
         return result
+
+    def parameters_of(self, values: Array, drawn: Mapping[str, Array]) -> list[Parameters]:
+        """The same from all parameters in the spec's order, (lanes, rows or 1, n)."""
+        result: list[Parameters] = []
+        for layer in self.layers:
+            given = {}
+            for tensor in layer.one.tensors:
+                picked = self._places[tensor.names].picked(values)
+                given[tensor.key] = picked.reshape(*picked.shape[:2], *tensor.shape)
+            result.append(given | self._drawn(layer, drawn))
+        return result
+
+    def _drawn(self, layer: Layer, drawn: Mapping[str, Array]) -> dict[str, Array]:
+        if isinstance(layer, plain.Dropout) and layer.draws:
+            return {"drawn": _stacked(drawn, layer.masks(), (len(layer.one.units),))}
+        return {}
 
     def forward(self, x: Array, parameters: list[Parameters], witness: Witness, *, again: bool = False) -> Pass:
         """From inputs (lanes, rows, n_in) through all layers."""
@@ -107,7 +127,7 @@ class Network:
         if self.spec.loss == "output":
             total = told.stage((total_error(),), lambda y: y.sum(axis=-1, keepdims=True), y)
             return np.asarray(total.values[..., 0])
-        rough = loss.rough(y.values) * 8 * self.calculator.epsilon
+        rough = None if loss.rough is lossless else loss.rough(y.values) * 8 * self.calculator.epsilon
         if self.spec.loss == "cross-entropy from logits":
             log, passed.loss_memory = _log_sum(told, y)
             each = told.stage(self._errors, lambda t, y, n: t * (n - y), targets, y, log)
@@ -119,13 +139,19 @@ class Network:
 
         return np.asarray(told.stage((total_error(),), total_of, each).values[..., 0])
 
-    def backward(self, t: Array, passed: Pass, parameters: list[Parameters], witness: Witness) -> dict[str, Array]:
-        """∂E/∂q of every trained parameter (and input, if asked for), each (lanes, rows), E summed over the rows."""
-        told = Backward(witness, self.spec.adjoint)
+    def backward(self, t: Array, passed: Pass, witness: Witness) -> Array:
+        """∂E/∂q of all that is differentiated, (lanes, rows, n), E summed over the rows."""
+        told = Backward(witness, self._adjoints)
         told.add(passed.y.names, self._loss_back(told, t, passed))
         for k in reversed(range(len(self.layers))):
             self._layer_back(told, k, passed)
-        return self._gradients(told, witness, self.spec.differentiated, passed)
+        if self.spec.input_gradients:
+            told.add_gradients(self.spec.inputs, told.pending(self.spec.inputs))
+        gradients = np.zeros((*passed.y.values.shape[:2], len(self._gradients)))
+        for k, name in enumerate(self.spec.differentiated):
+            if name in told.gradients:
+                gradients[..., k] = told.gradients[name]
+        return witness.see(self._gradients, gradients) if self._gradients else gradients
 
     def _loss_back(self, told: Backward, t: Array, passed: Pass) -> Array:
         y = passed.y.values
@@ -159,18 +185,6 @@ class Network:
         z, a = passed.units[k].values, passed.outputs[k].values
         return told.see(one.units, activation.back(adjoint, z, a), activation.rough(adjoint, z))
 
-    def _gradients(self, told: Backward, witness: Witness, names: Names, passed: Pass) -> dict[str, Array]:
-        if self.spec.input_gradients:
-            told.add_gradients(self.spec.inputs, told.pending(self.spec.inputs))
-        like = passed.y.values[..., 0]
-        zero = np.zeros_like(like)
-        found = [told.gradients.get(name, zero) for name in names]
-        columns = [one if one.shape == like.shape else np.broadcast_to(one, like.shape) for one in found]
-        if not columns:
-            return {}
-        seen = witness.see(tuple(map(gradient_name, names)), np.stack(columns, axis=-1))
-        return {name: seen[..., k] for k, name in enumerate(names)}
-
     def sequential(
         self, t: Array, passed: Pass, parameters: list[Parameters], rate: Array, witness: Witness
     ) -> dict[str, Array]:
@@ -178,7 +192,7 @@ class Network:
 
         Of dense layers with one sample a step; `rate` is (lanes,). The new values (lanes, 1) by name.
         """
-        told = Backward(witness, self.spec.adjoint)
+        told = Backward(witness, self._adjoints)
         told.add(passed.y.names, self._loss_back(told, t, passed))
         values: dict[str, Array] = {}
         for k in reversed(range(len(self.layers))):
@@ -208,6 +222,28 @@ def _log_sum(told: Forward, y: Named) -> tuple[Named, tuple[Named, Named]]:
     e = told.stage(tuple(f"e_{name}" for name in y.names), lambda y, m: np.exp(y - m), y, largest)
     sums = told.stage(("Σe_o",), lambda e: e.sum(axis=-1, keepdims=True), e)
     return told.stage(("lse",), lambda m, s: m + np.log(s), largest, sums), (e, sums)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a tensor's parameters stand among all; one slice where they follow each other."""
+
+    at: slice | Array
+    blank: Array | None  # which of them are none
+
+    @staticmethod
+    def of(names: Names, places: Mapping[str, int]) -> _Places:
+        at = [places.get(name, 0) for name in names]
+        if "" in names:
+            return _Places(np.array(at), np.array([not name for name in names]))
+        first = at[0] if at else 0
+        if at == list(range(first, first + len(at))):
+            return _Places(slice(first, first + len(at)), None)
+        return _Places(np.array(at), None)
+
+    def picked(self, values: Array) -> Array:
+        found = values[..., self.at]
+        return found if self.blank is None else np.where(self.blank, 0.0, found)
 
 
 def _stacked(values: Mapping[str, Array], names: Names, shape: tuple[int, ...]) -> Array:

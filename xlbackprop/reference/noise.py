@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlbackprop.reference.functions import Array
-from xlbackprop.spec import Spec
+from xlbackprop.spec.batches import Batches
 from xlbackprop.spec.names import RATE
 from xlbackprop.spec.shapes import Names
 
 PERIOD = 32  # steps after which the roundings of a copy repeat; a training learns away what stays the same
 COPIES = 4  # with other roundings, beside the plain one
+ROWS = 256  # of a training whose copies are kept at a time: enough for speed, too few to fill memory
 
 
 @dataclass(frozen=True)
@@ -32,59 +33,95 @@ class Numbers:
 
 
 class Tape:
-    """The witness of a training: keeps every quantity of every row, and spreads the copies."""
+    """The witness of trainings: spreads the copies, and keeps every quantity of every row with its noise.
 
-    def __init__(self, spec: Spec, epsilon: float) -> None:
-        self._rates, self._epsilon = len(spec.rates), epsilon
-        self._visits, self._steps = spec.batches.visits, spec.batches.steps + 1
-        self._step, self._start, self._count = 0, 0, 1
-        self._kept: dict[Names, Array] = {}
-        self._digits: dict[Names, Array] = {}
+    Lanes are the plain trainings, `lanes` of them, then as many for each copy. What the copies had
+    is let go once their spread is known.
+    """
+
+    def __init__(self, batches: Batches, lanes: int, epsilon: float) -> None:
+        self._lanes, self._epsilon, self._size = lanes, epsilon, batches.size
+        self._rows = _Block(batches.visits, max(ROWS, batches.size))
+        self._steps = _Block(batches.steps + 1, ROWS)
         self._random = np.random.default_rng(0)
 
     def at(self, step: int, start: int, count: int) -> None:
         """Go on to a step, whose batch has `count` rows from `start` on."""
-        self._step, self._start, self._count = step, start, count
+        self._rows.at(start, count)
+        self._steps.at(step, 1)
 
     def see(self, names: Names, values: Array, rough: Array | None = None) -> Array:
-        lanes, rows, n = values.shape
-        if names not in self._kept:
-            self._kept[names] = np.empty((self._visits, lanes, n))
-            self._spread(names, lanes, n)
-        digits = self._digits[names]
-        if rows == 1:
-            digits = digits[self._start % PERIOD][:, None]
-        else:
-            digits = digits[(self._start + np.arange(rows)) % PERIOD].transpose(1, 0, 2)
-        if rough is not None:
-            values = values + rough * digits / 8
-        # What has one row, as parameters have, is the same in all rows of the batch.
-        self._kept[names][self._start : self._start + self._count] = values.transpose(1, 0, 2)
-        return np.asarray(values * (1 + self._epsilon * digits))
+        return self._seen(self._rows, names, values, rough)
 
     def see_once(self, names: Names, values: Array, rough: Array | None = None) -> Array:
-        if names not in self._kept:
-            self._kept[names] = np.empty((self._steps, *values.shape))
-            self._spread(names, *values.shape)
-        digits = self._digits[names][self._step % PERIOD]
+        rough = None if rough is None else rough[:, None]
+        return self._seen(self._steps, names, values[:, None], rough)[:, 0]
+
+    def _seen(self, block: _Block, names: Names, values: Array, rough: Array | None) -> Array:
+        kept = block.kept.get(names)
+        if kept is None:
+            kept = block.kept[names] = self._begun(block, len(names))
+        roundings = slice(block.period, block.period + values.shape[1])
         if rough is not None:
-            values = values + rough * digits / 8
-        self._kept[names][self._step] = values
-        return np.asarray(values * (1 + self._epsilon * digits))
+            values = values + rough * kept.digits[roundings].transpose(1, 0, 2) / 8
+        # What has one row, as parameters have, is the same in all rows of the batch.
+        kept.copies[block.rows] = values.transpose(1, 0, 2)
+        return np.asarray(values * kept.factors[roundings].transpose(1, 0, 2))
 
-    def _spread(self, names: Names, lanes: int, n: int) -> None:
-        digits = _last_digits(self._random, (PERIOD, lanes, n))
-        digits[:, : self._rates] = 0
-        self._digits[names] = digits
+    def _begun(self, block: _Block, n: int) -> _Kept:
+        digits = _last_digits(self._random, (PERIOD, self._lanes * (1 + COPIES), n))
+        digits[:, : self._lanes] = 0
+        digits = digits[np.arange(PERIOD + self._size) % PERIOD]
+        copies = np.empty((block.most, *digits.shape[1:]))
+        kept = (np.empty((n, self._lanes, block.total)) for _ in "vn")
+        return _Kept(digits, 1 + self._epsilon * digits, copies, *kept)
 
-    def numbers(self) -> Numbers:
+    def numbers(self, lanes: slice) -> Numbers:
+        """Of some of the trainings, every quantity (lanes, rows)."""
         result = Numbers({}, {})
-        for names, kept in self._kept.items():
-            for k, name in enumerate(names):
-                copies = kept[:, :, k].T.reshape(1 + COPIES, self._rates, -1)
-                distances = [_distance(copies[0], copy) for copy in copies[1:]]
-                result.values[name], result.noise[name] = copies[0], np.maximum.reduce(distances)
+        for block in (self._rows, self._steps):
+            block.finish()
+            for names, kept in block.kept.items():
+                result.values.update(zip(names, kept.values[:, lanes]))
+                result.noise.update(zip(names, kept.noise[:, lanes]))
         return result
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Quantities of one place in a pass."""
+
+    digits: Array  # by which the copies are off, (PERIOD and a batch more, lanes, n)
+    factors: Array  # the same as what a value is multiplied by
+    copies: Array  # of the block's rows, (rows, lanes, n)
+    values: Array  # (n, plain lanes, all rows)
+    noise: Array
+
+
+class _Block:
+    """The rows, of `total`, whose copies are kept: at most `most` at a time."""
+
+    def __init__(self, total: int, most: int) -> None:
+        self.total, self.most = total, min(total, most)
+        self.kept: dict[Names, _Kept] = {}
+        self.rows, self.period = slice(0), 0  # of the step: its rows of the block, and where roundings have come to
+        self._first = self._stop = 0
+
+    def at(self, start: int, count: int) -> None:
+        if start + count - self._first > self.most:
+            self.finish()
+        self._stop = start + count
+        self.rows, self.period = slice(start - self._first, self._stop - self._first), start % PERIOD
+
+    def finish(self) -> None:
+        """Find the noise of the block's rows, and begin the next."""
+        there = slice(self._first, self._stop)
+        for kept in self.kept.values():
+            copies = kept.copies[: self._stop - self._first].transpose(2, 1, 0)
+            plain, *others = np.split(copies, 1 + COPIES, axis=1)
+            kept.values[..., there] = plain
+            kept.noise[..., there] = np.maximum.reduce([_distance(plain, other) for other in others])
+        self._first = self._stop
 
 
 class Row:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from xlbackprop.reference.functions import Array
-from xlbackprop.reference.implied import stacked
 from xlbackprop.reference.network import Network
 from xlbackprop.reference.noise import COPIES, Numbers, Tape
 from xlbackprop.reference.samples import inputs_seen, sample_of_visits
@@ -19,30 +18,39 @@ from xlbackprop.spec.names import SAMPLE, STEP, VISIT
 
 def train(spec: Spec, calculator: Calculator = EXACT) -> Numbers:
     """The whole training at every rate: each quantity (n_rates, visits), once a batch (n_rates, steps + 1)."""
-    network = Network(spec, calculator)
-    n_rates = len(spec.rates)
-    lanes = n_rates * (1 + COPIES)
-    tape = Tape(spec, calculator.epsilon)
-    rate = np.tile(np.array(spec.rates), 1 + COPIES)
-    samples = sample_of_visits(spec)
-    inputs, rough = inputs_seen(spec, calculator)
-    targets = np.array([sample.targets for sample in spec.samples])
+    return trainings((spec,), calculator)[0]
+
+
+def trainings(specs: Sequence[Spec], calculator: Calculator) -> list[Numbers]:
+    """Several trainings side by side, of specs that differ in the numbers of their inputs alone."""
+    spec, n_rates = specs[0], len(specs[0].rates)
+    network, tape = Network(spec, calculator), Tape(spec.batches, len(specs) * n_rates, calculator.epsilon)
+
+    def in_lanes(values: Sequence[Array]) -> Array:
+        """Of each spec one, for its rates and all copies."""
+        each = np.repeat(np.stack(values), n_rates, axis=0)
+        return np.concatenate([each] * (1 + COPIES))
+
+    rate = np.tile(np.concatenate([one.rates for one in specs]), 1 + COPIES)
+    lanes, samples = len(rate), sample_of_visits(spec)
+    seen = [inputs_seen(one, calculator) for one in specs]
+    inputs = in_lanes([rows for rows, _ in seen])
+    off = [rough for _, rough in seen if rough is not None]
+    rough = in_lanes(off)[:, None] if off else None
+    targets = in_lanes([np.array([sample.targets for sample in one.samples]) for one in specs])
     masks = {name: np.array(values) for name, values in spec.drawn.items()}
     names = tuple(spec.initial)
-    now = np.tile(np.array([value for value, _, _ in spec.initial.values()]), (lanes, 1, 1))
+    now = in_lanes([np.array([[value for value, _, _ in one.initial.values()]]) for one in specs])
     places = [names.index(name) for name in spec.trained]
     before: dict[str, Array] = {key: np.zeros((lanes, len(spec.trained))) for key in "mv"}
     with np.errstate(all="ignore"):
         for step, (start, count) in enumerate(spec.batches):
             tape.at(step, start, count)
             visited = samples[start : start + count]
-            shape = (lanes, count, -1)
-            x = tape.see(spec.inputs, np.broadcast_to(inputs[visited], (lanes, *inputs[visited].shape)), rough)
-            t = tape.see(spec.targets, np.broadcast_to(targets[visited], (lanes, *targets[visited].shape)))
+            x = tape.see(spec.inputs, inputs[:, visited], rough)
+            t = tape.see(spec.targets, targets[:, visited])
             now = tape.see(names, now)
-            by_name = {name: now[..., k] for k, name in enumerate(names)}
-            drawn = _drawn(tape, masks, start, shape)
-            parameters = network.parameters(by_name, drawn)
+            parameters = network.parameters_of(now, _drawn(tape, masks, start, (lanes, count)))
             passed = network.forward(x, parameters, tape)
             error = network.error(t, passed, tape)
             if spec.batches.several:
@@ -54,26 +62,29 @@ def train(spec: Spec, calculator: Calculator = EXACT) -> Numbers:
                 for name, values in after.items():
                     now[..., names.index(name)] = values
                 continue
-            gradients = network.backward(t, passed, parameters, tape)
+            gradients = network.backward(t, passed, tape)
             if not spec.trained:
                 continue
-            g = stacked(gradients, spec, (lanes, count))
+            g = gradients[..., : len(spec.trained)]
             w, kept = network.updated(now[:, 0, places], g, rate, np.full(lanes, float(step)), before, tape)
             now[:, 0, places] = w
             before |= kept
-    numbers = tape.numbers()
-    visits = np.tile(np.arange(float(spec.batches.visits)), (n_rates, 1))
+    return [_counted(spec, tape.numbers(slice(k * n_rates, (k + 1) * n_rates)), samples) for k in range(len(specs))]
+
+
+def _counted(spec: Spec, numbers: Numbers, samples: Array) -> Numbers:
+    """With which visit, step and sample each row is."""
     steps = np.array([spec.batches.step_of(visit) for visit in range(spec.batches.visits)], dtype=float)
-    counted = {VISIT: visits, STEP: np.tile(steps, (n_rates, 1)), SAMPLE: np.tile(samples + 1.0, (n_rates, 1))}
+    counted = {VISIT: np.arange(float(spec.batches.visits)), STEP: steps, SAMPLE: samples + 1.0}
     for name, values in counted.items():
-        numbers.values[name], numbers.noise[name] = values, np.zeros_like(values)
+        numbers.values[name] = np.tile(values, (len(spec.rates), 1))
+        numbers.noise[name] = np.zeros_like(numbers.values[name])
     return numbers
 
 
-def _drawn(tape: Tape, masks: Mapping[str, Array], start: int, shape: tuple[int, ...]) -> dict[str, Array]:
-    lanes, count, _ = shape
+def _drawn(tape: Tape, masks: Mapping[str, Array], start: int, shape: tuple[int, int]) -> dict[str, Array]:
     result = {}
     for name, values in masks.items():
-        row = np.broadcast_to(values[start : start + count], (lanes, count))
+        row = np.broadcast_to(values[start : start + shape[1]], shape)
         result[name] = tape.see((name,), row[..., None])[..., 0]
     return result

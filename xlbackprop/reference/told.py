@@ -100,20 +100,20 @@ class Forward:
 class Backward:
     """A backward pass: adjoints by name, summed where a quantity has several users."""
 
-    def __init__(self, witness: Witness, adjoint: Callable[[str], str]) -> None:
-        self._witness, self._adjoint = witness, adjoint
+    def __init__(self, witness: Witness, adjoints: Callable[[Names], Names]) -> None:
+        self._witness, self._adjoints = witness, adjoints
         self._pending: dict[Names, Array] = {}
         self._rough: dict[Names, Array] = {}  # how far what is pending may be off
         self.gradients: dict[str, Array] = {}  # of the parameters, (lanes, rows)
 
     def see(self, names: Names, values: Array, rough: Array | None = None) -> Array:
         """The adjoints of these quantities."""
-        return self._witness.see(tuple(map(self._adjoint, names)), values, rough)
+        return self._witness.see(self._adjoints(names), values, rough)
 
     def mean(self, names: Names, adjoint: Array) -> Array:
         """What the mean over the batch hands back to each row: the mean of the adjoints."""
         mean = np.broadcast_to(adjoint.mean(axis=1, keepdims=True), adjoint.shape)
-        return self._witness.see(tuple(over_batch(self._adjoint(name)) for name in names), mean)
+        return self._witness.see(tuple(map(over_batch, self._adjoints(names))), mean)
 
     def add(self, names: Names, values: Array, rough: Array | None = None) -> None:
         """One user's part of the adjoint of what a layer hands on."""

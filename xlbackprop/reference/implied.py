@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from xlbackprop.reference.factors import Factors, Plan
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.network import Network
 from xlbackprop.reference.noise import Numbers, Row, with_noise
+from xlbackprop.reference.optimizers import State
 from xlbackprop.reference.samples import samples_implied
 from xlbackprop.reference.told import Calculator
 from xlbackprop.spec import Spec
@@ -27,39 +29,52 @@ def batched(spec: Spec, steps: Array | None = None) -> Iterator[tuple[Array, Arr
         yield group, starts[:, None] + np.arange(count)
 
 
-def implied(spec: Spec, observed: Mapping[str, Array], calculator: Calculator) -> Numbers:
+AT_ONCE = 4_096  # lanes of rows that are told together: enough for speed, too few to fill memory
+
+
+def implied(
+    spec: Spec, observed: Mapping[str, Array], calculator: Calculator, wanted: Collection[str] | None = None
+) -> Numbers:
     """What each cell of the tables must be by the other cells of its row, its batch and the row above.
 
     `observed` holds the cells, each quantity (n_rates, visits) or, once a batch, (n_rates, steps + 1),
     the rate included. A quantity that has no cells is calculated on the way; what every quantity
-    rests on is taken as observed.
+    rests on is taken as observed. Of what is calculated only the `wanted` quantities are kept, or all.
     """
-    network = Network(spec, calculator)
+    network, once = Network(spec, calculator), once_names(spec)
     n_rates, visits, steps = len(spec.rates), spec.batches.visits, spec.batches.steps + 1
+    updated = set(map(updated_name, spec.trained))
+    kept = None if wanted is None else {*wanted, *updated}
+    told = Numbers({}, {})
+    for group, rows in _parts(spec, n_rates):
+        lanes = _lanes(observed, once, group, rows)
+        before = {
+            key: np.stack([_before(observed, name(weight), n_rates, group) for weight in spec.trained], axis=-1)
+            for key, name in (("m", naming.first_moment), ("v", naming.second_moment))
+            if spec.trained
+        }
+        part = with_noise(partial(_told_row, network, lanes, before, np.tile(group.astype(float), n_rates), kept))
+        for found, whole in ((part.values, told.values), (part.noise, told.noise)):
+            for name, values in found.items():
+                count, at = (visits, rows) if values.ndim > 1 else (steps, group)
+                if name not in whole:
+                    whole[name] = np.full((n_rates, count), np.nan)
+                whole[name][:, at] = values.reshape(n_rates, *at.shape)
+    rest = _parameters_implied(spec, observed, told)
+    samples = samples_implied(spec, observed)
+    exact = {name: np.zeros_like(values) for name, values in samples.items()}
+    return Numbers(told.values | rest.values | samples, told.noise | rest.noise | exact)
 
-    def once(copy: int) -> dict[str, Array]:
-        result: dict[str, Array] = {}
-        for group, rows in batched(spec):
-            flat = _lanes(spec, observed, group, rows)
-            row = Row(flat, calculator.epsilon if copy else 0.0, copy)
-            after = _told_row(network, row, observed, group)
-            for names, values in row.seen.items():
-                shape = (n_rates, *rows.shape)
-                result.setdefault(names, np.full((n_rates, visits), np.nan))[:, rows] = values.reshape(shape)
-            for names, values in row.seen_once_values.items():
-                shape = (n_rates, len(group))
-                result.setdefault(names, np.full((n_rates, steps), np.nan))[:, group] = values.reshape(shape)
-            for name, values in after.items():
-                key = updated_name(name)
-                result.setdefault(key, np.full((n_rates, steps), np.nan))[:, group] = values.reshape(n_rates, -1)
-        return result | _parameters_implied(spec, observed, result) | samples_implied(spec, observed)
 
-    return with_noise(once)
+def _parts(spec: Spec, n_rates: int) -> Iterator[tuple[Array, Array]]:
+    """`batched`, so many steps at a time as are told together."""
+    for group, rows in batched(spec):
+        count = max(1, AT_ONCE // (n_rates * rows.shape[1]))
+        yield from ((group[k : k + count], rows[k : k + count]) for k in range(0, len(group), count))
 
 
-def _lanes(spec: Spec, observed: Mapping[str, Array], group: Array, rows: Array) -> dict[str, Array]:
+def _lanes(observed: Mapping[str, Array], once: Collection[str], group: Array, rows: Array) -> dict[str, Array]:
     """What is observed of these steps: (lanes, rows), or (lanes,) of what a batch has once."""
-    once = once_names(spec)
     return {
         name: values[:, group].reshape(-1) if name in once else values[:, rows].reshape(-1, rows.shape[1])
         for name, values in observed.items()
@@ -77,8 +92,18 @@ def once_names(spec: Spec) -> frozenset[str]:
     return frozenset(made)
 
 
-def _told_row(network: Network, row: Row, observed: Mapping[str, Array], group: Array) -> dict[str, Array]:
-    """Forward, backward and update of the lanes; the updated parameters (lanes,) by name."""
+def _told_row(
+    network: Network, lanes: Mapping[str, Array], before: State, n: Array, kept: Collection[str] | None, copy: int
+) -> dict[str, Array]:
+    """The `kept` quantities of the lanes, (lanes, rows), or (lanes,) of what a batch has once."""
+    row = Row(lanes, network.calculator.epsilon if copy else 0.0, copy)
+    after = _passed(network, row, before, n)
+    seen = row.seen | row.seen_once_values | {updated_name(name): values for name, values in after.items()}
+    return {name: values for name, values in seen.items() if kept is None or name in kept}
+
+
+def _passed(network: Network, row: Row, before: State, n: Array) -> dict[str, Array]:
+    """Forward, backward and update; the updated parameters (lanes,) by name."""
     spec = network.spec
     x, t = row.observed(spec.inputs), row.observed(spec.targets)
     now = row.observed(tuple(spec.initial))
@@ -97,12 +122,6 @@ def _told_row(network: Network, row: Row, observed: Mapping[str, Array], group: 
         return {}
     names = list(spec.initial)
     w = now[:, -1, [names.index(name) for name in spec.trained]]
-    n_rates = len(spec.rates)
-    before = {
-        key: np.stack([_before(observed, name(weight), n_rates, group) for weight in spec.trained], axis=-1)
-        for key, name in (("m", naming.first_moment), ("v", naming.second_moment))
-    }
-    n = np.tile(group.astype(float), n_rates)
     w, _ = network.updated(w, gradients[..., : len(spec.trained)], rate, n, before, row)
     return {name: w[:, k] for k, name in enumerate(spec.trained)}
 
@@ -111,23 +130,23 @@ def _before(observed: Mapping[str, Array], name: str, n_rates: int, group: Array
     """(lanes,): an optimiser's state at the batch before each of these; 0 before the first."""
     if name not in observed:
         return np.zeros(n_rates * len(group))
-    shifted = np.concatenate([np.zeros((n_rates, 1)), observed[name][:, :-1]], axis=1)
-    return shifted[:, group].reshape(-1)
+    return np.where(group == 0, 0.0, observed[name][:, group - 1]).reshape(-1)
 
 
-def _parameters_implied(spec: Spec, observed: Mapping[str, Array], told: Mapping[str, Array]) -> dict[str, Array]:
+def _parameters_implied(spec: Spec, observed: Mapping[str, Array], told: Numbers) -> Numbers:
     """Every parameter in every row: updated in the first row of a batch, else as in the row above."""
-    starts = np.array([start for start, _ in spec.batches])
-    result = {}
+    starts = np.array([start for start, _ in spec.batches])[1:]
+    result = Numbers({}, {})
     for name, (first, trained, _) in spec.initial.items():
-        values = np.full_like(observed[name], first)
+        values, noise = np.full_like(observed[name], first), np.zeros_like(observed[name])
         if trained:
             values[:, 1:] = observed[name][:, :-1]
             key = updated_name(name)
-            after = observed[key] if key in observed else told[key]
-            values[:, starts[1:]] = after[:, : len(starts) - 1]
-            values[:, 0] = first
-        result[name] = values
+            if key in observed:
+                values[:, starts] = observed[key][:, : len(starts)]
+            else:
+                values[:, starts], noise[:, starts] = (part[key][:, :-1] for part in (told.values, told.noise))
+        result.values[name], result.noise[name] = values, noise
     return result
 
 

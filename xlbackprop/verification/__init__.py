@@ -8,15 +8,18 @@ round numbers hide mistakes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from xlbackprop.engine import Engine, Inputs, Recalculated
+from xlbackprop.engine import Engine, Inputs, Recalculated, Value
 from xlbackprop.engine import engine as engine_named
 from xlbackprop.reference import complex_step
+from xlbackprop.reference.run import trainings
+from xlbackprop.reference.told import Calculator
 from xlbackprop.sheet.layout import Input, Kind
 from xlbackprop.sheet.plugged import rounded
 from xlbackprop.spec import Spec, total_error
@@ -25,10 +28,10 @@ from xlbackprop.verification import texts
 from xlbackprop.verification.compare import Cells, Comparison, agrees
 from xlbackprop.verification.formulas import typed_cells, with_formulas
 from xlbackprop.verification.marking import empty_cells, filled_in, marked
-from xlbackprop.verification.read import Workbook
+from xlbackprop.verification.read import Found, Workbook
 from xlbackprop.verification.report import Mismatch, Report
 from xlbackprop.verification.tally import Tally, near
-from xlbackprop.verification.texts import text_cells
+from xlbackprop.verification.texts import TextCell, text_cells
 
 __all__ = ["Report", "verify"]
 
@@ -68,41 +71,70 @@ def verify(
     recalculated = calculator.recalculate(path)
     book = Workbook(path, recalculated, network)
     if not book.layout.left:
-        return _verified(path, book, recalculated, calculator, beside, progress)
+        readings = _readings(book, recalculated, calculator, beside)
+        del recalculated  # its model of the workbook is larger than all that follows
+        return _verified(path, readings, calculator, progress)
     with filled_in(book, empty := empty_cells(book)) as whole:
         recalculated = calculator.recalculate(whole)
-        report = _verified(path, Workbook(whole, recalculated, network), recalculated, calculator, beside, progress)
-    return marked(report, empty)
+        readings = _readings(Workbook(whole, recalculated, network), recalculated, calculator, beside)
+        del recalculated
+        return marked(_verified(path, readings, calculator, progress), empty)
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """A workbook, and what its cells give with its own inputs and with others."""
+
+    book: Workbook
+    present: Found
+    inputs: Mapping[Input, float]  # the others
+    changed: Found
+
+
+def _readings(book: Workbook, recalculated: Recalculated, engine: Engine, beside: Beside | None) -> _Readings:
+    present = Found.read(book.layout, recalculated)
+    if beside:
+        beside.compare(book, recalculated, engine)
+    inputs = _other_inputs(book)
+    changed = recalculated.changed({**book.input_cells(inputs), **(beside.other_inputs if beside else {})})
+    if beside:
+        beside.compare_changed(changed, book.spec_with(inputs))
+    return _Readings(book, present, inputs, Found.read(book.layout, changed))
 
 
 def _verified(
     path: Path,
-    book: Workbook,
-    recalculated: Recalculated,
-    calculator: Engine,
-    beside: Beside | None,
+    readings: _Readings,
+    engine: Engine,
     progress: Callable[[str], None],
 ) -> Report:
-    """The report of the workbook at `path`; `book` is what is read of it."""
+    """The report of the workbook at `path`."""
     progress("comparing")
-    present = Comparison(book, recalculated, calculator, book.spec, (book.rate_shown, book.step_shown), book.steps)
+    book, layout, inputs = readings.book, readings.book.layout, readings.inputs
+    spec, other_spec = book.spec, book.spec_with(inputs)
+    # LibreOffice rounds differences too, not only what it keeps, so a whole training has this rounding.
+    calculator = Calculator(engine.epsilon, engine.exp_overflows, engine.erf_error)
+    trained, other_trained = trainings((spec, other_spec), calculator)
+    shown = book.rate_shown, book.step_shown
+    present = Comparison(layout, readings.present, spec, trained, shown, book.steps, calculator)
     ledger = _Ledger()
     ledger.compare(present)
-    ledger.compare_texts(book, present, recalculated)
-    if beside:
-        beside.compare(book, recalculated, calculator)
+    ledger.compare_texts(present, readings.present.texts)
     witnessed = ledger.complex_step(present)
     ledger.typed_cells(book, present)
-    errors = present.tables[book.layout.error]
-    del present  # a long training fills memory twice otherwise
+    errors = present.tables[layout.error].copy()
+    del present, trained  # a long training fills memory twice otherwise
     progress("comparing with other inputs")
-    ledger.compare_with_other_inputs(book, recalculated, calculator, beside)
+    step, rate = (int(inputs[one]) for one in layout.selectors)
+    steps = book.steps_of(inputs)
+    changed = Comparison(layout, readings.changed, other_spec, other_trained, (rate - 1, step), steps, calculator)
+    ledger.compare_with_other_inputs(changed)
     return with_formulas(
         Report(
             workbook=str(path),
-            engine=calculator.name,
-            spec=book.spec,
-            layout=book.layout,
+            engine=engine.name,
+            spec=spec,
+            layout=layout,
             cells=ledger.cells,
             rounding=ledger.rounding,
             worst=ledger.worst,
@@ -126,13 +158,12 @@ class _Ledger(Tally):
                 values = float(found[k]), float(expected.values[k])
                 self._add(Mismatch(*run.place(int(k)), run.name, kind if root[k] else "inherited", *values))
 
-    def compare_texts(self, book: Workbook, comparison: Comparison, recalculated: Recalculated) -> None:
+    def compare_texts(self, comparison: Comparison, cells: Mapping[TextCell, Value]) -> None:
         """The texts of the pages; one with the numbers that stand in its line, or in others, inherits them."""
         right = _short_texts(comparison)
         shown = {
             run.name: rounded(float(values[0])) for run, values in comparison.found.items() if run.kind is Kind.PAGE
         }
-        cells = {cell: recalculated.column(cell.sheet, cell.row, cell.column, 1)[0] for cell in text_cells(book.layout)}
         beside = {cell.name: str(found) for cell, found in cells.items() if not cell.is_plugged}
         for cell, found in cells.items():
             self.cells += 1
@@ -179,18 +210,9 @@ class _Ledger(Tally):
                 text = cell.text(_short_texts(comparison).__getitem__)
                 self._add(Mismatch(cell.sheet, cell.row, cell.column, cell.name, "typed-constant", "typed text", text))
 
-    def compare_with_other_inputs(
-        self, book: Workbook, recalculated: Recalculated, engine: Engine, beside: Beside | None
-    ) -> None:
-        inputs = _other_inputs(book)
-        cells = {**book.input_cells(inputs), **(beside.other_inputs if beside else {})}
-        step, rate = (int(inputs[one]) for one in book.layout.selectors)
-        changed, spec = recalculated.changed(cells), book.spec_with(inputs)
+    def compare_with_other_inputs(self, comparison: Comparison) -> None:
         other = _Ledger()
-        steps = book.steps_of(inputs)
-        other.compare(Comparison(book, changed, engine, spec, (rate - 1, step), steps), "lucky-formula")
-        if beside:
-            beside.compare_changed(changed, spec)
+        other.compare(comparison, "lucky-formula")
         for mismatch in other.mismatches.values():
             if mismatch.root:  # what inherits it there says nothing of the numbers that stand here
                 self._add(mismatch)

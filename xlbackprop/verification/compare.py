@@ -13,20 +13,18 @@ from functools import cached_property
 
 import numpy as np
 
-from xlbackprop.engine import Engine, Recalculated
 from xlbackprop.graph.checks import BANDS
 from xlbackprop.reference import checks
 from xlbackprop.reference import implied as rows
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.noise import Numbers
-from xlbackprop.reference.run import train
 from xlbackprop.reference.samples import input_statistics
 from xlbackprop.reference.told import Calculator
-from xlbackprop.sheet.layout import BATCH_FIRST, BATCH_LAST, CHECKS, EPOCH_ERROR, OVERVIEW, RISES, Kind, Run
+from xlbackprop.sheet.layout import BATCH_FIRST, BATCH_LAST, CHECKS, EPOCH_ERROR, OVERVIEW, RISES, Kind, Layout, Run
 from xlbackprop.spec import Spec
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, SAMPLE, STEP, VISIT, total_error
-from xlbackprop.verification.read import Workbook, numbers
+from xlbackprop.verification.read import Found
 
 RELATIVE = 1e-12  # what two honest calculators may differ by, of the larger number
 ROUNDINGS = 0.5  # and this part of the noise that moving last digits by up to 64 units was seen to make
@@ -42,25 +40,23 @@ class Cells:
 
 
 class Comparison:
-    """A workbook's cells, read once, for the inputs of `spec`, with its pages at (rate, step) `shown`.
+    """A workbook's cells for the inputs of `spec`, whose training is `trained`, with its pages at (rate, step) `shown`.
 
     `steps` are those of Checks: ε and h, or none.
     """
 
     def __init__(
         self,
-        workbook: Workbook,
-        recalculated: Recalculated,
-        engine: Engine,
+        layout: Layout,
+        found: Found,
         spec: Spec,
+        trained: Numbers,
         shown: tuple[int, int],
         steps: tuple[float, ...],
+        calculator: Calculator,
     ) -> None:
-        self.layout, self.spec, self.shown, self.steps = workbook.layout, spec, shown, steps
-        # LibreOffice rounds differences too, not only what it keeps, so a whole training has this rounding.
-        self._calculator = Calculator(engine.epsilon, engine.exp_overflows, engine.erf_error)
-        self.found: dict[Run, Array] = {run: numbers(recalculated, run) for run in self.layout.runs()}
-        self.trained: Numbers = train(spec, self._calculator)
+        self.layout, self.spec, self.trained, self.shown, self.steps = layout, spec, trained, shown, steps
+        self.found, self._tables, self._calculator = found.numbers, found.tables, calculator
 
     def __iter__(self) -> Iterator[tuple[Run, Array, Cells, Cells]]:
         """Each run with what it holds, and what it should by the whole training and by its own row."""
@@ -70,25 +66,21 @@ class Comparison:
     @cached_property
     def tables(self) -> dict[str, Array]:
         """The cells of the training tables, each quantity (n_rates, cells), the rate included."""
-        columns: dict[str, list[Array]] = {}
-        for run, values in self.found.items():
-            if run.kind is Kind.TABLE:
-                columns.setdefault(run.name, []).append(values)
-            elif run.name == RATE and run.sheet in self.layout.sheets:
-                columns.setdefault(RATE, []).append(np.repeat(values, self.spec.batches.visits))
-        return {name: np.stack(parts) for name, parts in columns.items()}
+        sheets, visits = self.layout.sheets, self.spec.batches.visits
+        rates = [values for run, values in self.found.items() if run.name == RATE and run.sheet in sheets]
+        return {RATE: np.repeat(np.stack(rates), visits, axis=1), **self._tables}
 
     @cached_property
     def implied(self) -> Numbers:
-        return rows.implied(self.spec, self.tables, self._calculator)
+        return rows.implied(self.spec, self.tables, self._calculator, self.tables)
 
     @cached_property
     def from_weights(self) -> Numbers:
-        """What the rows must be by their rate, sample and weights alone, with the noise of that longer way."""
+        """What gradients must be by their row's rate, sample and weights alone, with the noise of that longer way."""
         spec = self.spec
         rests = {RATE, STEP, VISIT, SAMPLE, *spec.inputs, *spec.targets, *spec.initial, *spec.drawn}
         observed = {name: values for name, values in self.tables.items() if name in rests}
-        return rows.implied(spec, observed, self._calculator)
+        return rows.implied(spec, observed, self._calculator, set(map(naming.gradient_name, spec.differentiated)))
 
     @property
     def _on_pages(self) -> set[str]:

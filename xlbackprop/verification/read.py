@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from xlbackprop.engine import Inputs, Recalculated
+from xlbackprop.engine import Inputs, Recalculated, Value
 from xlbackprop.errors import WorkbookError
 from xlbackprop.reference.functions import Array
 from xlbackprop.sheet.address import cell_name, in_sheet
-from xlbackprop.sheet.layout import CHECKS, NETWORK_FILE, OVERVIEW, Input, Layout, Run
+from xlbackprop.sheet.layout import CHECKS, NETWORK_FILE, OVERVIEW, Input, Kind, Layout, Run
 from xlbackprop.spec import Sample, Spec, loads
 from xlbackprop.verification.held import InputReader, check_sheets, moved, network_file
+from xlbackprop.verification.texts import TextCell, text_cells
 
 
 class Workbook:
@@ -89,12 +91,35 @@ class Workbook:
         return int(value)
 
 
-def numbers(recalculated: Recalculated, run: Run) -> Array:
+@dataclass(frozen=True)
+class Found:
+    """What a calculator gave, read once, so that its model of the workbook can be let go."""
+
+    numbers: dict[Run, Array]  # (count,) each
+    tables: dict[str, Array]  # the training tables' cells, each quantity (n_rates, count): the same memory
+    texts: dict[TextCell, Value]
+
+    @classmethod
+    def read(cls, layout: Layout, recalculated: Recalculated) -> Found:
+        """Every calculated cell."""
+        numbers = {run: _numbers(recalculated, run) for run in layout.runs()}
+        columns: dict[str, list[Run]] = {}
+        for run in numbers:
+            if run.kind is Kind.TABLE:
+                columns.setdefault(run.name, []).append(run)
+        tables = {name: np.stack([numbers[run] for run in runs]) for name, runs in columns.items()}
+        for name, runs in columns.items():
+            numbers |= zip(runs, tables[name])
+        texts = {cell: recalculated.column(cell.sheet, cell.row, cell.column, 1)[0] for cell in text_cells(layout)}
+        return cls(numbers, tables, texts)
+
+
+def _numbers(recalculated: Recalculated, run: Run) -> Array:
     """The run's values, (count,); nan for an error, a blank or text."""
     offsets = run.offsets
     values = recalculated.column(run.sheet, run.row, run.column, run.count if offsets is None else offsets[-1] + 1)
     if offsets is not None:
         values = [values[offset] for offset in offsets]
-    if all(value.__class__ is float for value in values):  # nearly always
+    if set(map(type, values)) == {float}:  # nearly always
         return np.array(values)
     return np.array([float(value) if isinstance(value, (int, float)) else math.nan for value in values])

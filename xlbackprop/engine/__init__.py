@@ -27,6 +27,10 @@ class Recalculated(Protocol):
         """The values of `count` cells downwards from (row, column), counted from 0."""
         ...
 
+    def row(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
+        """The same to the right: a calculator keeps a row's cells together, so that a table is read faster so."""
+        ...
+
     def changed(self, inputs: Inputs) -> Recalculated:
         """The same file recalculated with other numbers in these cells; the file itself stays as it is."""
         ...

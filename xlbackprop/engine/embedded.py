@@ -51,6 +51,10 @@ class RecalculatedModel:
         get, index = self._model.get_cell_value, self._index[sheet]
         return [get(index, k, column + 1) for k in range(row + 1, row + 1 + count)]
 
+    def row(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
+        get, index = self._model.get_cell_value, self._index[sheet]
+        return [get(index, row + 1, k) for k in range(column + 1, column + 1 + count)]
+
     def changed(self, inputs: Inputs) -> RecalculatedModel:
         for (sheet, row, column), value in inputs.items():
             self._model.update_cell_with_number(self._index[sheet], row + 1, column + 1, value)

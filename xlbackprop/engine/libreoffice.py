@@ -114,6 +114,11 @@ class RecalculatedFile:
         rows = self._values[sheet]
         return [rows[k][column] if k < len(rows) and column < len(rows[k]) else None for k in range(row, row + count)]
 
+    def row(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
+        rows = self._values[sheet]
+        there = rows[row][column : column + count] if row < len(rows) else []
+        return [*there, *[None] * (count - len(there))]
+
     def changed(self, inputs: Inputs) -> RecalculatedFile:
         return self._office.recalculate(self._path, inputs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from xlbackprop.sheet.layout import CHECKS, NETWORK_FILE, OVERVIEW, Input, Kind,
 from xlbackprop.spec import Sample, Spec, loads
 from xlbackprop.verification.held import InputReader, check_sheets, moved, network_file
 from xlbackprop.verification.texts import TextCell, text_cells
+
+ROWS = 256  # of a table that are read together
 
 
 class Workbook:
@@ -102,24 +104,38 @@ class Found:
     @classmethod
     def read(cls, layout: Layout, recalculated: Recalculated) -> Found:
         """Every calculated cell."""
-        numbers = {run: _numbers(recalculated, run) for run in layout.runs()}
-        columns: dict[str, list[Run]] = {}
-        for run in numbers:
-            if run.kind is Kind.TABLE:
-                columns.setdefault(run.name, []).append(run)
-        tables = {name: np.stack([numbers[run] for run in runs]) for name, runs in columns.items()}
-        for name, runs in columns.items():
-            numbers |= zip(runs, tables[name])
+        tables = _tables(layout, recalculated)
+        numbers = {
+            run: tables[run.name][run.rate] if run.kind is Kind.TABLE else _numbers(recalculated, run)
+            for run in layout.runs()
+        }
         texts = {cell: recalculated.column(cell.sheet, cell.row, cell.column, 1)[0] for cell in text_cells(layout)}
         return cls(numbers, tables, texts)
+
+
+def _tables(layout: Layout, recalculated: Recalculated) -> dict[str, Array]:
+    """The training tables' cells, each quantity (n_rates, count), read row by row."""
+    visits = {name: np.array(layout.table_rows.visits(name)) for name in layout.columns}
+    tables = {name: np.empty((len(layout.sheets), len(of))) for name, of in visits.items()}
+    for rate, sheet in enumerate(layout.sheets):
+        for start in range(0, layout.batches.visits, ROWS):
+            stop = min(start + ROWS, layout.batches.visits)
+            rows = [recalculated.row(sheet, layout.FIRST_ROW + k, 0, len(visits)) for k in range(start, stop)]
+            for (name, of), values in zip(visits.items(), zip(*rows)):
+                first, last = np.searchsorted(of, (start, stop))
+                there = values if last - first == len(rows) else [values[k] for k in of[first:last] - start]
+                tables[name][rate, first:last] = _floats(there)
+    return tables
 
 
 def _numbers(recalculated: Recalculated, run: Run) -> Array:
     """The run's values, (count,); nan for an error, a blank or text."""
     offsets = run.offsets
     values = recalculated.column(run.sheet, run.row, run.column, run.count if offsets is None else offsets[-1] + 1)
-    if offsets is not None:
-        values = [values[offset] for offset in offsets]
+    return _floats(values if offsets is None else [values[offset] for offset in offsets])
+
+
+def _floats(values: Sequence[Value]) -> Array:
     if set(map(type, values)) == {float}:  # nearly always
         return np.array(values)
     return np.array([float(value) if isinstance(value, (int, float)) else math.nan for value in values])

@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from xlbackprop.curves.layout import Layout
-from xlbackprop.curves.sheet import write_sheet
 from xlbackprop.curves.spec import Grid, Table, elementwise_losses, target_names
 from xlbackprop.sheet.layout import OVERVIEW
-from xlbackprop.sheet.workbook import Beside
 from xlbackprop.spec import Spec
 from xlbackprop.spec import names as naming
+
+if TYPE_CHECKING:
+    from xlbackprop.sheet.workbook import Beside
 
 ACTIVATIONS, LOSSES = "Activations", "Losses"
 COMPARED = ("sigmoid", "tanh", "relu")  # stand beside the network's own
@@ -64,6 +66,9 @@ def layouts(spec: Spec) -> list[Layout]:
 
 def sheets(spec: Spec) -> list[Beside]:
     """What `sheet.workbook.build` adds to a training workbook."""
+    from xlbackprop.curves.sheet import write_sheet  # what writes workbooks is not loaded to verify one
+    from xlbackprop.sheet.workbook import Beside
+
     return [Beside(layout.sheet, partial(write_sheet, layout=layout)) for layout in layouts(spec)]
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from xlbackprop.engine import Inputs
 from xlbackprop.errors import WorkbookError
@@ -174,7 +174,7 @@ def _with_formulas(sheet: str, formulas: Mapping[tuple[int, int], str]) -> str:
         for column, formula in of.items():
             address = cell_name(row, column)
             style = re.search(r' s="\d+"', cells.get(address, ""))
-            text = f"<{prefix}f>{escape(formula)}</{prefix}f>"
+            text = f"<{prefix}f>{escape(formula, quote=False)}</{prefix}f>"
             cells[address] = f'<{prefix}c r="{address}"{style[0] if style else ""}>{text}</{prefix}c>'
         in_order = sorted(cells, key=lambda address: (len(address), address))  # Z1 before AA1
         texts[row] = f"{match[1]}>{''.join(cells[address] for address in in_order)}</{prefix}row>"

@@ -54,7 +54,7 @@ class Checks:
             result[band] = {name: text for name, text in (first | stepped).items() if name in self.cells}
         return result
 
-    @property
+    @cached_property
     def quantities(self) -> dict[str, str]:
         """For each column but the imaginary parts', what stands for it where a parameter does not move it."""
         return {name: text for band, names in self.bands.items() if band != naming.IM for name, text in names.items()}

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from openpyxl import load_workbook
@@ -19,7 +20,7 @@ from xlbackprop.reference.told import EXACT
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Layout
 from xlbackprop.sheet.workbook import build
-from xlbackprop.spec import Spec, override
+from xlbackprop.spec import Sample, Spec, override
 from xlbackprop.verification import formulas, read, verify
 
 # Batches of which the last of an epoch is short, in a new order each epoch, and what an optimiser keeps.
@@ -89,7 +90,10 @@ def test_trainings_side_by_side_are_those_alone(template: str) -> None:
     spec = load(template)
     spec = override(spec, steps=min(spec.updates, 40))
     other = spec.with_parameters({name: value + 0.125 for name, value, _ in spec.parameters()})
-    other = override(other, rates=tuple(2 * rate for rate in spec.rates))
+    moved = tuple(
+        Sample(tuple(1.1 * x for x in one.inputs), tuple(0.9 * t for t in one.targets)) for one in spec.samples
+    )
+    other = msgspec.structs.replace(other, samples=moved, rates=tuple(2 * rate for rate in spec.rates))
     for told, alone in zip(trainings((spec, other), EXACT), (train(spec), train(other))):
         assert set(told.values) == set(alone.values) == set(told.noise)
         for name, values in alone.values.items():

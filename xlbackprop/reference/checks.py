@@ -21,6 +21,7 @@ from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import gradient_name
 
 _RELATIVE, _OF_LARGEST, _FLOOR, _LEAST = 1e-9, 1e-12, 1e-100, 1e-300
+_BANDS = (naming.PLUS, naming.MINUS, naming.RE, naming.IM)
 _IM = naming.IM.partition("{")[0]
 _FAILS = complex(np.nan, np.nan)
 
@@ -45,11 +46,16 @@ def checks(spec: Spec, start: Start, observed: Mapping[str, Array], calculator: 
     network = Network(spec, calculator)
     cells = {name: values[:, None] for name, values in observed.items()}
 
+    def begun(row: Row) -> dict[str, Array]:
+        return {name: np.repeat(row.observed((name,))[..., 0], len(start.names), axis=0) for name in start.values}
+
+    stands = begun(Row(_arrays(start), 0.0, 0))
+    on_sheet = {band: _on_sheet(stands, cells, band) for band in _BANDS}
+
     def once(copy: int) -> dict[str, Array]:
         epsilon = calculator.epsilon if copy else 0.0
-        row = Row(_arrays(start), 0.0 if observed else epsilon, copy, start.noise)
-        begin = {name: np.repeat(row.observed((name,))[..., 0], len(start.names), axis=0) for name in start.values}
-        return _Copy(network, start, begin, cells, epsilon, copy).told()
+        begin = stands if observed else begun(Row(_arrays(start), epsilon, copy, start.noise))
+        return _Copy(network, start, begin, cells, on_sheet, epsilon, copy).told()
 
     return _with_doubt(with_noise(once), trained=not observed)
 
@@ -90,7 +96,8 @@ def _arrays(start: Start) -> dict[str, Array]:
 class _Copy:
     """One copy of all checks.
 
-    `begin` has what it starts from, (checks, samples) each, and `cells` the columns of Checks, (checks, 1) each.
+    `begin` has what it starts from, (checks, samples) each, and `cells` the columns of Checks, (checks, 1) each,
+    which `on_sheet` has by band.
     """
 
     def __init__(
@@ -99,10 +106,12 @@ class _Copy:
         start: Start,
         begin: Mapping[str, Array],
         cells: Mapping[str, Array],
+        on_sheet: Mapping[str, dict[str, Array]],
         epsilon: float,
         copy: int,
     ) -> None:
         self._network, self._start, self._begin, self._cells = network, start, begin, cells
+        self._on_sheet = on_sheet
         # Each pass has roundings of its own; else they would cancel in the central difference.
         self._epsilon, self._seeds = epsilon, count(10 * copy)
         self._row = Row(cells, epsilon, next(self._seeds))
@@ -133,15 +142,15 @@ class _Copy:
 
     def _forward(self, w: Array, band: str) -> tuple[Array, dict[str, Array]]:
         """E of all samples, and every quantity of the band, with each check's parameter at w."""
-        row = Row(self._stepped(w) | self._on_sheet(band), self._epsilon, next(self._seeds))
+        row = Row(self._stepped(w) | self._on_sheet[band], self._epsilon, next(self._seeds))
         error = self._error(row)
         return error, self._apart(band, row.seen)
 
     def _complex(self, value: Array) -> tuple[Array, dict[str, Array]]:
         """Im E and both parts of every quantity; none where the real forward pass fails."""
         stepped = self._stepped(value + 1j * self._start.h)
-        imaginary = self._on_sheet(naming.IM)
-        for name, re in self._on_sheet(naming.RE).items():
+        imaginary = self._on_sheet[naming.IM]
+        for name, re in self._on_sheet[naming.RE].items():
             stepped[name] = _complex(re, imaginary.get(name, np.zeros_like(re)))
         row = Row(stepped, self._epsilon, next(self._seeds))
         real = Row({name: values.real for name, values in stepped.items()}, 0.0, 0)
@@ -150,18 +159,6 @@ class _Copy:
         parts = self._apart(naming.RE, {name: values.real for name, values in works.items()})
         parts |= self._apart(naming.IM, {name: values.imag for name, values in works.items()})
         return np.where(np.isfinite(plain) | bool(self._cells), error.imag, np.nan), parts
-
-    def _on_sheet(self, band: str) -> dict[str, Array]:
-        """The cells of a band, (checks, samples) each; of what has none, nothing."""
-        result = {}
-        for name, begin in self._begin.items():
-            samples = [name, *(naming.other_name(name, k) for k in range(1, begin.shape[1]))]
-            columns = [self._cells.get(band.format(one)) for one in samples]
-            if any(column is not None for column in columns):
-                there = begin if band != naming.IM else np.zeros_like(begin)
-                kept = [there[:, k : k + 1] if column is None else column for k, column in enumerate(columns)]
-                result[name] = np.concatenate(kept, axis=1)
-        return result
 
     def _apart(self, band: str, seen: Mapping[str, Array]) -> dict[str, Array]:
         """The band's quantities of each sample, (checks, 1); what is the same for all checks has one lane."""
@@ -187,6 +184,19 @@ class _Copy:
         by_name = {name: row.observed((name,))[..., 0] for name in spec.initial}
         passed = network.forward(row.observed(spec.inputs), network.parameters(by_name, drawn), row)
         return np.asarray(network.error(row.observed(spec.targets), passed, row).sum(axis=1, keepdims=True))
+
+
+def _on_sheet(begin: Mapping[str, Array], cells: Mapping[str, Array], band: str) -> dict[str, Array]:
+    """The cells of a band, (checks, samples) each; of what has none, nothing."""
+    result = {}
+    for name, values in begin.items():
+        samples = [name, *(naming.other_name(name, k) for k in range(1, values.shape[1]))]
+        columns = [cells.get(band.format(one)) for one in samples]
+        if any(column is not None for column in columns):
+            there = values if band != naming.IM else np.zeros_like(values)
+            kept = [there[:, k : k + 1] if column is None else column for k, column in enumerate(columns)]
+            result[name] = np.concatenate(kept, axis=1)
+    return result
 
 
 def _larger(a: Array, b: Array) -> Array:

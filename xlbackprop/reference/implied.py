@@ -120,8 +120,8 @@ def _passed(network: Network, row: Row, before: State, n: Array) -> dict[str, Ar
     gradients = network.backward(t, passed, row)
     if not spec.trained:
         return {}
-    names = list(spec.initial)
-    w = now[:, -1, [names.index(name) for name in spec.trained]]
+    places = {name: k for k, name in enumerate(spec.initial)}
+    w = now[:, -1, [places[name] for name in spec.trained]]
     w, _ = network.updated(w, gradients[..., : len(spec.trained)], rate, n, before, row)
     return {name: w[:, k] for k, name in enumerate(spec.trained)}
 

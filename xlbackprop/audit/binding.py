@@ -108,14 +108,15 @@ class Binder:
             return None
         if cell.formula is None:
             return float(cell.value) if isinstance(cell.value, (int, float)) else cell.value
-        if (signature := self._signatures.get(cell.formula)) is None:
-            signature = self._signatures[cell.formula] = _signature(cell.formula)
+        formula = cell.formula.first
+        if (signature := self._signatures.get(formula)) is None:
+            signature = self._signatures[formula] = _signature(formula)
         key = (signature, lane)
         if (known := self._bound.get(key)) is not None and -known[1] <= step < self.table.steps - known[2]:
             return known[0]
         self._moves = False
         try:
-            tree = self.bind(self.formulas.tree(cell.formula), cell.formula, place, lane, step)
+            tree = self.bind(self.formulas.tree(formula), formula, place, lane, step)
         except FormulaError as error:
             result.unread[lane, step] = str(error)
             return cell.formula.text

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from xml.parsers.expat import XMLParserType
 
+from xlbackprop.audit.fill import Fill
 from xlbackprop.audit.parts import DEPTH, Parts, local, too_deep
 from xlbackprop.sheet.address import cell_name, in_sheet
 
@@ -24,6 +25,12 @@ class Formula:
     text: str  # without "="; cells that share a formula share this object
     row: int  # the cell for which the text is written
     column: int
+    above: Formula | None = field(default=None, compare=False, repr=False)  # from which it was filled down
+
+    @property
+    def first(self) -> Formula:
+        """The formula that says the same for all cells that it was filled down to."""
+        return self.above or self
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class _Reader:
         self.merged: list[Range] = []
         self._parts, self._texts = parts, texts
         self._shared: dict[str, Formula] = {}
+        self._fills: dict[int, tuple[Formula, Fill | None]] = {}  # the last of each column
         self._waiting: dict[Place, str] = {}  # cells that share a formula not met so far
         self._remarks: dict[str, tuple[int, Place | None]] = {}  # how many cells, and the first
         self._uncounted = self._depth = 0
@@ -219,6 +227,8 @@ class _Reader:
         attributes, text = self._formula, self._written.removeprefix("=")
         if attributes is None:
             return None
+        if not attributes:
+            return self._written_at(place, text) if text.strip() else None
         kind, area = attributes.get("t"), read_range(attributes.get("ref", ""))
         if kind == "dataTable":
             if area is not None:
@@ -229,6 +239,18 @@ class _Reader:
         if kind == "array" and area is not None and area[:2] != area[2:]:
             self.arrays.append(area)
         return Formula(text, *place) if text.strip() else None
+
+    def _written_at(self, place: Place, text: str) -> Formula:
+        row, column = place
+        above, fill = self._fills.get(column, (None, None))
+        if fill is not None and fill.at(row) == text:
+            return Formula(text, row, column, above)
+        formula = Formula(text, row, column)
+        try:
+            self._fills[column] = formula, Fill(text, row)
+        except ValueError:
+            self._fills[column] = formula, None
+        return formula
 
     def _shared_at(self, place: Place, text: str, group: str, is_master: bool) -> Formula | None:
         master = self._shared.get(group)

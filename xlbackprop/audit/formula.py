@@ -113,7 +113,7 @@ class Call:
 
 Tree = Num | Text | Err | Ref | Area | Name | Field | Lane | Fixed | Outside | Block | Call
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""\s*(?:
       (?P<text>"(?:[^"]|"")*")
     | (?P<error>\#(?:REF!|DIV/0!|N/A|NAME\?|NUM!|VALUE!|NULL!))
@@ -146,7 +146,7 @@ def tokens(text: str) -> list[Token]:
     found: list[Token] = []
     position, end = 0, len(text.rstrip())
     while position < end:
-        match = _TOKEN.match(text, position)
+        match = TOKEN.match(text, position)
         if match is None or match.end() == position:
             raise FormulaError(f"cannot be read from {text[position : position + 12]!r} on")
         found.append(_token(match, text))

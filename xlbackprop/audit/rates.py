@@ -43,6 +43,7 @@ def rate_warnings(audits: list[TableAudit], path: Path) -> Iterator[Warning]:
             "rate-name",
             f"the file's name says {said:g}, the live rate is {rate:g}",
         )
+    heads = {name: _headers(sheet.cells) for name, sheet in audits[0].values.book.sheets.items()} if audits else {}
     for audit in audits:
         rate = audit.report.learning_rate
         if rate is None:
@@ -57,7 +58,7 @@ def rate_warnings(audits: list[TableAudit], path: Path) -> Iterator[Warning]:
                 f"the sheet's name says {said:g}, the live rate is {rate:g}",
             )
         yield from _other_cell(audit, rate)
-        yield from _pasted(audit)
+        yield from _pasted(audit, heads)
 
 
 def _other_cell(audit: TableAudit, rate: float) -> Iterator[Warning]:
@@ -75,13 +76,13 @@ def _other_cell(audit: TableAudit, rate: float) -> Iterator[Warning]:
                 return
 
 
-def _pasted(audit: TableAudit) -> Iterator[Warning]:
+def _pasted(audit: TableAudit, heads: Mapping[str, list[tuple[int, int, str]]]) -> Iterator[Warning]:
     """Typed error series that claim a rate, against what training with that rate gives."""
     start = errors_at(audit, [], 1)
     if start is None:
         return
     for sheet in audit.values.book.sheets.values():
-        for row, column, text in _headers(sheet.cells):
+        for row, column, text in heads[sheet.name]:
             if sheet.name == audit.table.sheet and any((row + 1, column) in one.places for one in audit.table.columns):
                 continue
             if any(a <= row + 1 <= c and b <= column <= d for a, b, c, d in sheet.data_tables):
@@ -110,11 +111,13 @@ def _headers(cells: Mapping[tuple[int, int], Cell]) -> list[tuple[int, int, str]
     """Cells that claim a rate and have a typed number below them."""
     found = []
     for (row, column), cell in cells.items():
+        if not isinstance(cell.value, str) and not _is_series_head(cells, row, column):
+            continue
         text = f"{cell.value:g}" if isinstance(cell.value, float) else cell.value
         below = cells.get((row + 1, column))
         if not isinstance(text, str) or below is None or not isinstance(below.value, float):
             continue
-        if claimed(text, bare=True) and (isinstance(cell.value, str) or _is_series_head(cells, row, column)):
+        if claimed(text, bare=True):
             found.append((row, column, text))
     return found
 

@@ -19,7 +19,7 @@ class Formulas:
     def __init__(self, book: Book) -> None:
         self.book = book
         self._trees: dict[str, Tree | FormulaError] = {}
-        self._refs: dict[str, tuple[Tree, ...]] = {}
+        self._refs: dict[tuple[str, str], tuple[Ref | Field, ...]] = {}
         self._names = {name.lower(): text for name, text in book.names.items()}
         self._list_objects = {name.lower(): one for name, one in book.list_objects.items()}
 
@@ -48,7 +48,7 @@ class Formulas:
     def is_reference(self, formula: Formula) -> bool:
         """Whether a formula is one reference and nothing else."""
         try:
-            return isinstance(self.tree(formula), Ref)
+            return isinstance(self.tree(formula.first), Ref)
         except FormulaError:
             return False
 
@@ -57,28 +57,20 @@ class Formulas:
         formula = sheet.cells[place].formula
         if formula is None:
             return []
-        if (refs := self._refs.get(formula.text)) is None:
+        formula = formula.first
+        if (refs := self._refs.get((sheet.name, formula.text))) is None:
             try:
-                refs = tuple(self._plain(self.tree(formula)))
+                refs = tuple(_near(self.tree(formula), sheet.name))
             except FormulaError:
                 refs = ()
-            self._refs[formula.text] = refs
+            self._refs[sheet.name, formula.text] = refs
         result = []
         for one in refs:
-            if isinstance(one, Field):
-                if (found := self.field(one, sheet.name, place)) is not None:
-                    result.append(found)
-            elif isinstance(one, Ref) and (one.sheet is None or one.sheet == sheet.name) and one.row >= 0:
+            if isinstance(one, Ref):
                 result.append(moved(one, formula, place))
+            elif (found := self.field(one, sheet.name, place)) is not None:
+                result.append(found)
         return result
-
-    def _plain(self, tree: Tree) -> Iterator[Tree]:
-        for leaf in leaves_of(tree):
-            if isinstance(leaf, Area):
-                yield leaf.first
-                yield leaf.last
-            else:
-                yield leaf
 
     def name(self, text: str, sheet: str) -> Tree | None:
         """What a defined name stands for: a cell, a range or a number; None if it is not defined."""
@@ -121,6 +113,14 @@ class Formulas:
             if one.sheet == sheet and inside:
                 return one
         return None
+
+
+def _near(tree: Tree, sheet: str) -> Iterator[Ref | Field]:
+    """What a formula of this sheet may refer to in it."""
+    for leaf in leaves_of(tree):
+        for one in (leaf.first, leaf.last) if isinstance(leaf, Area) else (leaf,):
+            if isinstance(one, Field) or (isinstance(one, Ref) and one.sheet in (None, sheet) and one.row >= 0):
+                yield one
 
 
 def moved(ref: Ref, formula: Formula, place: Place) -> Place:

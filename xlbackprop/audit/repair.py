@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Search:
     def __init__(
         self, look: Callable[[Tree], Array], right: Array, quantities: Iterable[Tree], parts: Iterable[Tree] = ()
     ) -> None:
-        self.look, self.right = look, right
+        self.look, self.right = cache(look), right
         self.quantities, self.parts = list(quantities), list(parts)
         self._others = self._rows(self.quantities)
         self._terms = self._rows(self.parts)
@@ -97,7 +98,7 @@ class Search:
         """The same search at fewer points: what fits there is tried at all of them."""
         first = slice(0, count)
         few = Search.__new__(Search)
-        few.look = lambda leaf: np.broadcast_to(self.look(leaf), self.right.shape)[first]
+        few.look = cache(lambda leaf: np.broadcast_to(self.look(leaf), self.right.shape)[first])
         few.right, few.quantities, few.parts, few.scales = self.right[first], self.quantities, self.parts, self.scales
         few._others, few._terms = self._others[:, first], self._terms[:, first]
         few._known = self._known

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from xlbackprop import __version__
 from xlbackprop.crowd import Failure, Limits, each
 from xlbackprop.errors import WorkbookError
+from xlbackprop.results import Outcome, Results
 
 if TYPE_CHECKING:
     from xlbackprop.kinds import Report
@@ -25,17 +28,6 @@ class Options:
     mapping: Mapping[str, str] = field(default_factory=dict)  # quantity: column or cell
     annotated: Path | None = None  # the folder for copies with the wrong cells marked
     limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What is said of one workbook; verdict as in the JSON: correct, incomplete, wrong, not live or unreadable."""
-
-    path: Path
-    verdict: str
-    json: dict[str, Any]
-    text: str
-    annotated: str = ""  # what --annotate wrote, or why it did not
 
 
 def verify(
@@ -80,11 +72,32 @@ def is_ours(path: Path) -> bool:
         return NETWORK_FILE in sheet_parts(package)
 
 
-def verify_all(paths: Sequence[Path], options: Options) -> Iterator[Outcome]:
-    """Each workbook in a worker process of its own bounds; one that fails is an outcome too."""
+def results(options: Options, file: Path | None = None) -> Results:
+    """What is known of files that were checked with these options. Raises OutputError for `file`."""
+    asked = hashlib.sha256(f"{__version__} {options}".encode()).hexdigest()
+    return Results(asked, file, copies=options.annotated is None)  # a copy's marked copy has a name of its own
+
+
+def verify_all(
+    paths: Sequence[Path], options: Options, *, before: Results | None = None, dask: str = ""
+) -> Iterator[Outcome]:
+    """Each workbook in a worker process of its own bounds, in order; one that fails is an outcome too.
+
+    What `before` has is not done again, and it is given what is. `dask` is the address of a cluster
+    whose workers do it. Raises ClusterError where there is none, OutputError where `before` is full.
+    """
+    before = results(options) if before is None else before
     job = partial(_outcome, options=options)
-    for path, result in each(job, paths, limits=options.limits):
-        yield _unreadable(path, result.says, options) if isinstance(result, Failure) else result
+    if dask:
+        from xlbackprop.cluster import each as each_there
+
+        found = each_there(job, paths, address=dask, limits=options.limits, known=before.known)
+    else:
+        found = each(job, paths, limits=options.limits, known=before.known)
+    for path, result in found:
+        outcome = _unreadable(path, result.says, options) if isinstance(result, Failure) else result
+        before.keep(outcome)
+        yield outcome
 
 
 def _outcome(path: Path, options: Options) -> Outcome:

@@ -14,7 +14,7 @@ import click
 from xlbackprop import __version__
 from xlbackprop.arguments import Place, of_network, of_worksheet
 from xlbackprop.errors import XlbackpropError
-from xlbackprop.terminal import Progress, line
+from xlbackprop.terminal import Objects, Progress, line
 
 ENGINES = click.Choice(["embedded", "libreoffice"])
 
@@ -135,13 +135,18 @@ def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, level: 
 )  # fmt: skip
 @click.option("--annotate", is_flag=True, help="Write a copy with the wrong cells marked, or a page about them.")
 @click.option("--network", help="The network, where a workbook of ours lost its own: a name or a .toml file.")
+@click.option(
+    "--results", "results_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write a line of JSON for each file as it is done; a run with the same file goes on where one stopped.",
+)  # fmt: skip
+@click.option("--dask", default="", metavar="ADDRESS", help="Check on the workers of this Dask scheduler.")
 @click.option("--limit-seconds", default=120.0, show_default=True, help="The most time that a file may take.")
 @click.option("--limit-megabytes", default=2048, show_default=True, help="The most memory that a file may take.")
 @_ENGINE
 @_FOLDER
 def verify(
     workbooks: tuple[Path, ...], as_json: bool, mapping: Any, annotate: bool, network: str | None,
-    limit_seconds: float, limit_megabytes: int, engine: str, folder: Path,
+    results_file: Path | None, dask: str, limit_seconds: float, limit_megabytes: int, engine: str, folder: Path,
 ) -> None:  # fmt: skip
     """Recalculate workbooks, ours or anybody's, and name each wrong cell and its mistake.
 
@@ -163,14 +168,16 @@ def verify(
         limits=Limits(limit_seconds, limit_megabytes),
     )
     paths = checking.workbooks(workbooks)
+    before = checking.results(options, results_file)
     verdicts: Counter[str] = Counter()
-    objects: list[dict[str, Any]] = []
+    printed = Objects(len(paths)) if as_json else None
     with Progress() as progress:
         progress("verifying")
-        for outcome in checking.verify_all(paths, options):
+        for outcome in checking.verify_all(paths, options, before=before, dask=dask):
             verdicts[outcome.verdict] += 1
-            objects += [outcome.json] if as_json else []
             progress.clear()
+            if printed is not None:
+                printed(outcome.json)
             if outcome.verdict == "unreadable":
                 click.echo(f"Error: {outcome.text}", err=True)
             elif not as_json:
@@ -178,11 +185,9 @@ def verify(
             if outcome.annotated:
                 click.echo(f"  {outcome.annotated}", err=as_json)
             progress(f"verifying, {verdicts.total()} of {len(paths)}")
-    if as_json:
-        click.echo(
-            json.dumps(objects[0] if len(objects) == 1 else objects, indent=2, ensure_ascii=False, allow_nan=False)
-        )
-    elif len(paths) > 1:
+    if results_file is not None:
+        click.echo(f"{before.earlier:,} of {len(paths):,} workbooks were checked before: {results_file}", err=True)
+    if not as_json and len(paths) > 1:
         counted = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
         click.echo(f"{len(paths):,} workbooks: {counted}")
     sys.exit(2 if verdicts["unreadable"] else 0 if verdicts.keys() <= {"correct"} else 1)

@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -60,12 +60,18 @@ class Failure:
 
 
 def each(
-    job: Callable[[Path], T], paths: Sequence[Path], *, limits: Limits = Limits(), workers: int | None = None
+    job: Callable[[Path], T],
+    paths: Sequence[Path],
+    *,
+    limits: Limits = Limits(),
+    workers: int | None = None,
+    known: Callable[[Path], T | None] = lambda path: None,
 ) -> Iterator[tuple[Path, T | Failure]]:
     """Results in the order of `paths`, as they come. `job` can be pickled, and so can its results.
 
     An exception of a job, and a worker that dies, hangs or gets no memory, give a Failure for that
-    path and no other. To close the iterator ends the workers.
+    path and no other. `known` is asked once of each path, when a worker is free for it, for a result
+    that takes no work. To close the iterator ends the workers.
     """
     most = max(1, min(workers or _processors(), len(paths), MOST))
     crew: list[_Worker[T]] = []
@@ -80,6 +86,10 @@ def each(
                     idle = next((worker for worker in crew if worker.turn is None), None)
                     if idle is None and len(crew) == most:
                         break
+                    if (result := known(paths[given])) is not None:
+                        done[given] = result
+                        given += 1
+                        continue
                     if idle is None:
                         with _deaf():
                             crew.append(idle := _Worker(job, limits))
@@ -91,6 +101,34 @@ def each(
             yield path, done.pop(turn)
     finally:
         _end(crew)
+
+
+class Lone(Generic[T]):
+    """One worker for paths that come one by one; `starting` surrounds the start of its process."""
+
+    def __init__(
+        self,
+        job: Callable[[Path], T],
+        limits: Limits,
+        *,
+        starting: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._job, self._limits, self._starting = job, limits, starting
+        self._crew: list[_Worker[T]] = []
+
+    def __call__(self, path: Path) -> T | Failure:
+        done: dict[int, T | Failure] = {}
+        if not self._crew:
+            with _deaf(), self._starting():
+                self._crew.append(_Worker(self._job, self._limits))
+        self._crew[0].take(0, path)
+        while not done:
+            _look(self._crew, done, patient=True)
+        return done[0]
+
+    def end(self) -> None:
+        _end(self._crew)
+        self._crew.clear()
 
 
 @contextmanager

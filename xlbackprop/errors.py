@@ -4,7 +4,8 @@ XlbackpropError          place, fact, cure, in one line; the command line exits 
 ├── NetworkError         a network file, or an option that changes it
 ├── WorkbookError        a workbook that cannot be read, or holds no table of ours
 ├── EngineError          a calculator that is missing, hangs, or did not recalculate
-└── OutputError          a file that cannot be written
+├── OutputError          a file that cannot be written
+└── ClusterError         a Dask cluster that cannot be reached, or is lost
 """
 
 from __future__ import annotations
@@ -27,4 +28,8 @@ class EngineError(XlbackpropError):
 
 
 class OutputError(XlbackpropError):
+    pass
+
+
+class ClusterError(XlbackpropError):
     pass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
+from typing import Any
 
 import click
 
@@ -25,6 +27,21 @@ class Progress:
     def clear(self) -> None:
         if self._on:
             click.echo("\r\033[K", err=True, nl=False)
+
+
+class Objects:
+    """Prints objects as JSON, one as it is and several as a list, each as soon as it comes."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._printed = count, 0
+
+    def __call__(self, one: dict[str, Any]) -> None:
+        text = json.dumps(one, indent=2, ensure_ascii=False, allow_nan=False)
+        self._printed += 1
+        if self._count > 1:
+            begin, end = "" if self._printed > 1 else "[\n", "\n]" if self._printed == self._count else ","
+            text = begin + textwrap.indent(text, "  ") + end
+        click.echo(text)
 
 
 def line(label: str, text: str) -> None:

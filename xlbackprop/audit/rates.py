@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlbackprop.audit.cells import Cell
+from xlbackprop.audit.claimed import claimed
 from xlbackprop.audit.formula import Outside
 from xlbackprop.audit.labels import Kind, read_label
 from xlbackprop.audit.report import Warning
@@ -18,18 +18,8 @@ from xlbackprop.sheet.address import cell_name
 if TYPE_CHECKING:
     from xlbackprop.audit.table_audit import TableAudit
 
-_WORD = r"(?:l\.?\s?r\.?|lr|eta|η|ͷ|ɳ|alpha|α|learning[\s_-]*rate|rate)"
-_NUMBER = r"(\d+(?:[.,]\d+)?|[.,]\d+)"
-_NAMED = re.compile(rf"(?:.*[^a-z])?{_WORD}[\s_=:\-()]*{_NUMBER}\)?(?:[^\d].*)?", re.IGNORECASE)
-_BARE = re.compile(_NUMBER)
 _ENOUGH = 8  # numbers one below the other that are taken for a series
 _FIRST = 1e-4  # relative: how near the first number of a pasted series is to the error that training starts with
-
-
-def claimed(text: str, bare: bool = False) -> float | None:
-    """The learning rate that a name or a text claims: `LR_0.1`, `η = 0.5`; with `bare` also `0.8` alone."""
-    match = _NAMED.fullmatch(text.strip()) or (_BARE.fullmatch(text.strip()) if bare else None)
-    return float(match[1].replace(",", ".")) if match else None
 
 
 def rate_warnings(audits: list[TableAudit], path: Path) -> Iterator[Warning]:

@@ -64,10 +64,12 @@ class Formulas:
             except FormulaError:
                 refs = ()
             self._refs[sheet.name, formula.text] = refs
+        down, across = place[0] - formula.row, place[1] - formula.column
         result = []
         for one in refs:
-            if isinstance(one, Ref):
-                result.append(moved(one, formula, place))
+            if isinstance(one, Ref):  # as `moved` does; this is asked of every cell
+                row, column = one.row, one.column
+                result.append((row if one.row_fixed else row + down, column if one.column_fixed else column + across))
             elif (found := self.field(one, sheet.name, place)) is not None:
                 result.append(found)
         return result

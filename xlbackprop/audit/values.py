@@ -28,6 +28,7 @@ class Values:
     carries: bool = True  # whether the file's value stands in for an error
     carried: dict[tuple[str, int, int], str] = field(default_factory=dict)
     _columns: dict[tuple[str, int], list[Value]] = field(default_factory=dict)
+    _rows: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def at(self, sheet: str, row: int, column: int) -> Value:
         """The value of a cell; an error as its text."""
@@ -51,9 +52,16 @@ class Values:
         key = sheet, column
         if key not in self._columns:
             assert self.recalculated is not None
-            last = max(row for row, c in self.book.sheets[sheet].cells if c == column)
-            self._columns[key] = self.recalculated.column(sheet, 0, column, last + 1)
+            self._columns[key] = self.recalculated.column(sheet, 0, column, self._counts(sheet)[column])
         return self._columns[key]
+
+    def _counts(self, sheet: str) -> dict[int, int]:
+        """How many rows each column of a sheet has, down to its last cell."""
+        if sheet not in self._rows:
+            counts = self._rows[sheet] = {}
+            for row, column in self.book.sheets[sheet].cells:
+                counts[column] = max(row + 1, counts.get(column, 0))
+        return self._rows[sheet]
 
 
 def recalculated(path: Path, book: Book, engine: Engine) -> tuple[Values, str]:

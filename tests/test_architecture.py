@@ -15,6 +15,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LIBRARIES = {
     "PIL",
     "click",
+    "dask",
+    "distributed",
     "ironcalc",
     "matplotlib",
     "msgspec",
@@ -55,6 +57,7 @@ ALLOWED = {
     "matrix": {"msgspec", "numpy", "openpyxl", "xlsxwriter"},
     "audit": {"numpy", "openpyxl"},
     "cli": {"click"},
+    "cluster": {"distributed"},
     "engine": {"ironcalc", "python_calamine"},
     "reference": {"numpy"},
     "verification": {"numpy", "msgspec", "openpyxl"},
@@ -78,6 +81,8 @@ FORBIDDEN = {
     "audit": {"verification", "show", "cli"},
     "explanation": {"reference", "show", "cli", "architecture", "bring", "curves"},
     "crowd": {"graph", "sheet", "engine", "reference", "verification", "audit", "show", "cli"},
+    "cluster": {"graph", "sheet", "engine", "reference", "verification", "audit", "show", "cli"},
+    "results": {"graph", "sheet", "engine", "reference", "verification", "show", "cli"},
     "spec": {"sheet", "engine", "reference", "verification", "show", "cli"},
 }
 

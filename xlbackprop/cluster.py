@@ -57,16 +57,18 @@ def each(
         try:
             for turn, path in enumerate(paths):
                 while turn not in done:
-                    threads = max(1, sum(client.nthreads().values()))
+                    threads = max(1, sum(_asked(address, client.nthreads).values()))
                     while given < min(len(paths), turn + AHEAD * threads) and len(working) < _QUEUED * threads:
                         if (result := known(paths[given])) is not None:
                             done[given] = result
                         else:
                             working[client.submit(check, paths[given], pure=False)] = given, 1
                         given += 1
-                    for future in () if turn in done else _finished(client, address, list(working)):
+                    if turn in done:
+                        break
+                    for future in _asked(address, _finished, client, address, list(working)):
                         at, tried = working.pop(future)
-                        outcome = _result(future, paths[at], address)
+                        outcome = _asked(address, _result, future, paths[at], address)
                         if isinstance(outcome, Failure) and outcome.kind in ("crash", "time") and tried < _TRIES:
                             working[client.submit(check, paths[at], pure=False)] = at, tried + 1
                         else:
@@ -95,6 +97,18 @@ def _client(address: str) -> Iterator[Any]:
             client.close(timeout=_CONNECT)
 
 
+def _asked(address: str, question: Callable[..., Any], *arguments: object) -> Any:
+    """What the cluster answers."""
+    try:
+        return question(*arguments)
+    except OSError:
+        raise _lost(address) from None
+
+
+def _lost(address: str) -> ClusterError:
+    return ClusterError(f"{address}: the scheduler is lost; start it, and go on with the same --results")
+
+
 def _await_workers(client: Any, address: str) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
@@ -113,7 +127,7 @@ def _finished(client: Any, address: str, working: list[Any]) -> list[Any]:
 def _result(future: Any, path: Path, address: str) -> Any:
     """What a file's check returned; of one that ended several workers a Failure."""
     if future.status in ("cancelled", "lost"):
-        raise ClusterError(f"{address}: the scheduler is lost; start it and go on with the same --results")
+        raise _lost(address)
     error = future.exception()
     if error is None:
         return future.result()

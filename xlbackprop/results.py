@@ -50,7 +50,7 @@ class Results:
         self._same: OrderedDict[str, Outcome] = OrderedDict()  # by the key of their bytes
         self._lines: dict[str, int] = {}  # by the key of path and bytes, where the line begins
         if file is not None:
-            with _writing(file):
+            with _using(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with file.open("a+b") as lines:
                     self._lines = _read(lines, file)
@@ -85,7 +85,7 @@ class Results:
 
     def _line(self, path: Path, start: int) -> Outcome:
         assert self.file is not None
-        with self.file.open("rb") as lines:
+        with _using(self.file), self.file.open("rb") as lines:
             lines.seek(start)
             found = json.loads(lines.readline())
         return Outcome(path, found["verdict"], found["report"], found["text"], found["annotated"])
@@ -101,7 +101,7 @@ class Results:
             "report": outcome.json,
         }
         line = json.dumps(fields).encode() + b"\n"
-        with _writing(self.file), self.file.open("ab", buffering=0) as lines:
+        with _using(self.file), self.file.open("ab", buffering=0) as lines:
             if lines.write(line) != len(line):
                 raise OSError(None, "the disk is full")
 
@@ -126,11 +126,11 @@ def _read(lines: BinaryIO, file: Path) -> dict[str, int]:
 
 
 @contextmanager
-def _writing(file: Path) -> Iterator[None]:
+def _using(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror or error}); name another file") from error
+        raise OutputError(f"{file}: cannot be used ({error.strerror or error}); name another file") from error
 
 
 def _digest(path: Path) -> str:

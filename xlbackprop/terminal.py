@@ -40,7 +40,7 @@ class Objects:
         self._printed += 1
         if self._count > 1:
             begin, end = "" if self._printed > 1 else "[\n", "\n]" if self._printed == self._count else ","
-            text = begin + textwrap.indent(text, "  ") + end
+            text = begin + "  " + text.replace("\n", "\n  ") + end
         click.echo(text)
 
 

@@ -242,6 +242,19 @@ def test_order(tmp_path: Path) -> None:
     assert [len(str(result)) for _, result in results if not isinstance(result, Failure)] == [4, 6, 10**7, 4, 6]
 
 
+def test_what_is_known_is_asked_once_and_takes_no_work(tmp_path: Path) -> None:
+    paths, asked = _paths(tmp_path, "a.mark", "b.ok", "c.mark", "d.slow", "e.ok"), list[Path]()
+
+    def known(path: Path) -> object:
+        asked.append(path)
+        return "known" if path.suffix == ".mark" else None
+
+    results = list(each(act, paths, workers=1, known=known))
+    assert results == list(zip(paths, ["known", "answer", "known", None, "answer"]))
+    assert asked == paths
+    assert not paths[0].exists()
+
+
 def test_results_come_before_the_last_is_done(tmp_path: Path) -> None:
     paths = _paths(tmp_path, "a.ok", "b.await")
     results = each(act, paths, limits=Limits(seconds=20), workers=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections import Counter
@@ -14,7 +13,7 @@ import click
 from xlbackprop import __version__
 from xlbackprop.arguments import Place, of_network, of_worksheet
 from xlbackprop.errors import XlbackpropError
-from xlbackprop.terminal import Objects, Progress, line
+from xlbackprop.terminal import Objects, Progress, line, make_ready, print_json
 
 ENGINES = click.Choice(["embedded", "libreoffice"])
 
@@ -24,7 +23,16 @@ class _Complaint(click.ClickException):
 
 
 class _Group(click.Group):
-    """Turns the project's complaints into click's: one line, exit 2."""
+    """Turns the project's complaints, and those of the system, into click's: one line, exit 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        make_ready()
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:  # but for a pipe that nobody reads any more, which click ends quietly
+            place, fact = error.filename or "the system", error.strerror or error
+            _Complaint(f"{place}: {fact}; make room, or set TMPDIR to a folder that can be written").show()
+            sys.exit(2)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -212,7 +220,7 @@ def explain(cell: str, workbook: Path, step: int | None, rate: float | None, as_
     from xlbackprop.explanation import explain as explained
 
     found = explained(cell, workbook, step=step, rate=rate, engine=engine)
-    click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if as_json else found.as_text())
+    print_json(found.as_json()) if as_json else click.echo(found.as_text())
 
 
 @main.command()

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 import textwrap
 from typing import Any
 
 import click
+
+
+def make_ready() -> None:
+    """Give the commands streams that they can write to, whatever they were started from.
+
+    Where a stream was closed, the next file that is opened would take its place, and what a library
+    prints would stand in that file. Where the encoding lacks a letter (η in cp1252), its number is
+    printed and not a traceback.
+    """
+    for name in ("stdin", "stdout", "stderr"):  # in this order: each takes the lowest free descriptor
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)  # for the processes that we start
+            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def print_json(value: Any) -> None:
+    """Print for programs."""
+    click.echo(_json(value))
+
+
+def _json(value: Any) -> str:
+    """Letters that the output cannot carry are escaped as JSON does it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    return text
 
 
 class Progress:
@@ -36,7 +69,7 @@ class Objects:
         self._count, self._printed = count, 0
 
     def __call__(self, one: dict[str, Any]) -> None:
-        text = json.dumps(one, indent=2, ensure_ascii=False, allow_nan=False)
+        text = _json(one)
         self._printed += 1
         if self._count > 1:
             begin, end = "" if self._printed > 1 else "[\n", "\n]" if self._printed == self._count else ","

@@ -1,4 +1,4 @@
-"""What an installed package must do in an empty folder: `python tests/installed.py` tries the one that this Python has."""
+"""What an installed package must do in an empty folder: `python tests/installed.py` tries this Python's."""
 
 from __future__ import annotations
 

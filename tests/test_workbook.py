@@ -204,7 +204,7 @@ def test_a_failed_build_leaves_the_earlier_file(small: Path, tmp_path: Path, mon
     with pytest.raises(OutputError, match=r"x\.xlsx: cannot be written \(No space left on device\); choose another"):
         build(load("era-s6"), target)
     assert target.read_bytes() == small.read_bytes()
-    assert os.listdir(tmp_path) == ["x.xlsx"]
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_the_file_has_the_usual_permissions(small: Path) -> None:

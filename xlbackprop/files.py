@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp makes a file that only its owner reads; a workbook is to be shared as usual.
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.replace(path)
         temporary = None
     except OSError as error:
         reason = error.strerror or str(error)

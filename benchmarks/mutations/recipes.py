@@ -235,7 +235,7 @@ class Recipes:
         """In the hand's order; a minus or a comparison, which need company, stay where they are."""
         movable = not any(isinstance(one, Op) and one.symbol in ("neg", ">") for one in factors)
         if self.hand.factors == "reversed" and movable:
-            factors = factors[::-1]
+            factors = [*reversed(factors)]
         elif self.hand.factors == "shuffled" and movable:
             factors = self._rng.sample(factors, len(factors))
         return product(factors)

@@ -43,7 +43,11 @@ _NOTES = {
 }  # fmt: skip
 _COUNTED = "Counted in convolutions and dense layers; towards the prediction it counts as well."
 _WIDTHS = {
-    **{"layer": 22, "kind": 14, "takes": 18, at.AFTER: 13, at.RULE: 54},
+    "layer": 22,
+    "kind": 14,
+    "takes": 18,
+    at.AFTER: 13,
+    at.RULE: 54,
     **dict.fromkeys((at.IN[0], at.OUT[0]), 12),
     **dict.fromkeys((at.WEIGHTS, at.PARAMETERS, at.SO_FAR), 14),
 }

@@ -134,7 +134,7 @@ class _Wiring:
             points += self._gradient_says(weight, slot)
             if in_order and rank[weight] == position[slot]:
                 points += 0.7
-            return points if points else 0.01 / (1 + abs(rank[weight] - position[slot]))
+            return points or 0.01 / (1 + abs(rank[weight] - position[slot]))
 
         return {weight: [slot] for weight, slot in matched(weights, slots, score).items()}
 

@@ -78,7 +78,7 @@ class RecalculatedModel:
 def _silent_stdout() -> Iterator[None]:
     """Native code prints notices to file descriptor 1, where they would break --json."""
     saved = os.dup(1)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
     try:
         yield

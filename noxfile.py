@@ -40,6 +40,7 @@ def lowest(session: nox.Session) -> None:
     """The whole suite with the lowest versions that setup.cfg allows, which uv reads from there."""
     session.install("--resolution", "lowest-direct", ".[test]")
     session.run(*WITHOUT_OFFICE, *session.posargs)
+    session.run("pytest", "tests/test_screenshot.py")  # where LibreOffice's pages meet pypdfium2 and Pillow
 
 
 @nox.session

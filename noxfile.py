@@ -18,6 +18,7 @@ nox.options.sessions = ["tests", "lowest", "package"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 QUICK = ["cli", "surroundings", "spec", "graph", "book", "audit_formula", "checking", "workbook", "packaging"]
+LOWEST = ("--resolution", "lowest-direct")  # which uv reads from setup.cfg
 WITHOUT_OFFICE = ("pytest", "-n", "auto", "-m", "not libreoffice")
 
 
@@ -30,17 +31,24 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def quick(session: nox.Session) -> None:
-    """A few minutes of it."""
-    session.install(".[test]")
+    """A few minutes of it; on the oldest Python with the lowest versions of the libraries."""
+    session.install(*(LOWEST if session.python == PYTHONS[0] else ()), ".[test]")
     session.run(*WITHOUT_OFFICE, *(f"tests/test_{name}.py" for name in QUICK))
+    if session.python == PYTHONS[0]:
+        _pages_meet_libraries(session)
 
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
-    """The whole suite with the lowest versions that setup.cfg allows, which uv reads from there."""
-    session.install("--resolution", "lowest-direct", ".[test]")
+    """The whole suite with the lowest versions that setup.cfg allows."""
+    session.install(*LOWEST, ".[test]")
     session.run(*WITHOUT_OFFICE, *session.posargs)
-    session.run("pytest", "tests/test_screenshot.py")  # where LibreOffice's pages meet pypdfium2 and Pillow
+    _pages_meet_libraries(session)
+
+
+def _pages_meet_libraries(session: nox.Session) -> None:
+    """LibreOffice's pages, and pypdfium2 and Pillow."""
+    session.run("pytest", "tests/test_screenshot.py")
 
 
 @nox.session

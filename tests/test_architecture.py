@@ -63,7 +63,7 @@ ALLOWED = {
     "verification": {"numpy", "msgspec", "openpyxl"},
     "sheet": {"xlsxwriter"},
     "show": {"PIL", "matplotlib", "pypdfium2"},
-    "network_file": {"tomli"},
+    "network_file": {"msgspec", "tomli"},
     "spec": {"msgspec"},
     "terminal": {"click"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections import Counter
@@ -345,10 +346,9 @@ def templates(name: str | None, copy: Path | None) -> None:
         click.echo(networks.template_text(name), nl=False)
     else:
         text = networks.template_text(name)
-        if copy.exists():
+        if os.path.lexists(copy):
             raise click.UsageError(f"{copy} exists already; name a new file")
-        with files.replacing(copy) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        files.write(copy, text.encode())
         click.echo(f"{copy}: now change it, and xlbackprop run {copy}")
 
 
@@ -368,10 +368,7 @@ def from_torch(state_dict: Path, network: str, out: Path) -> None:
     from xlbackprop.bring.weights import with_weights
     from xlbackprop.networks import template_path
 
-    text = with_weights(template_path(network), state_dict)
-    with files.replacing(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    click.echo(out)
+    click.echo(files.write(out, with_weights(template_path(network), state_dict).encode()))
 
 
 @main.command()

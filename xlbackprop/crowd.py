@@ -15,11 +15,11 @@ import pickle
 import re
 import signal
 import sys
-import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from xlbackprop.errors import XlbackpropError
+from xlbackprop.files import scratch
 
 if sys.platform != "win32":
     import resource
@@ -180,10 +181,11 @@ class _Worker(Generic[T]):
 
     def __init__(self, job: Callable[[Path], T], limits: Limits) -> None:
         self._limits = limits
-        self._folder = tempfile.TemporaryDirectory(prefix="xlbackprop-", ignore_cleanup_errors=True)
+        self._held = ExitStack()
+        self._folder = self._held.enter_context(scratch())
         self.connection, theirs = _SPAWN.Pipe()
         with theirs:
-            arguments = (theirs, pickle.dumps(job), limits, self._folder.name)
+            arguments = (theirs, pickle.dumps(job), limits, str(self._folder))
             self._process = _SPAWN.Process(target=_work, args=arguments, daemon=True)
             self._process.start()
         self.sentinel = self._process.sentinel
@@ -226,8 +228,8 @@ class _Worker(Generic[T]):
         self._process.kill()
         self._process.join()
         self.connection.close()
-        self._words = _tail(Path(self._folder.name, _OUTPUT))
-        self._folder.cleanup()
+        self._words = _tail(self._folder / _OUTPUT)
+        self._held.close()
         self.ended = True
 
     def _hear(self, done: dict[int, T | Failure]) -> None:
@@ -332,6 +334,7 @@ def _settle_in(folder: str) -> None:
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder))
     # There is a worker for each processor; numpy's threads would only take memory.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    threading.Thread(target=_follow, daemon=True).start()
     if sys.platform != "win32":
         os.setsid()
         signal.signal(signal.SIGTERM, _stop)
@@ -341,6 +344,14 @@ def _settle_in(folder: str) -> None:
 
 def _stop(*_: object) -> NoReturn:
     raise _Asked
+
+
+def _follow() -> None:
+    """End as soon as the parent has ended, even if it was killed; nobody waits for the file's result any more."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _answer(work: Callable[[Path], object], path: Path, limits: Limits) -> tuple[bytes, str]:

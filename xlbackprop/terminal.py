@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 import textwrap
-from typing import Any
+import threading
+from typing import Any, NoReturn
 
 import click
 
 
 def make_ready() -> None:
-    """Give the commands streams that they can write to, whatever they were started from.
+    """Give the commands streams that they can write to, whatever they were started from, and a good end.
 
     Where a stream was closed, the next file that is opened would take its place, and what a library
     prints would stand in that file. Where the encoding lacks a letter (η in cp1252), its number is
-    printed and not a traceback.
+    printed and not a traceback. On SIGTERM they clear away what was begun, as on Ctrl-C.
     """
     for name in ("stdin", "stdout", "stderr"):  # in this order: each takes the lowest free descriptor
         if getattr(sys, name) is None:
@@ -26,6 +28,12 @@ def make_ready() -> None:
             setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w", errors="backslashreplace"))
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
 
 
 def print_json(value: Any) -> None:

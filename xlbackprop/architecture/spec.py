@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.network_file import check_texts
 
 MOST = 1_000_000  # far above any layer's number, and far below where a spreadsheet stops counting exactly
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
@@ -221,6 +222,7 @@ def checked(architecture: Architecture, where: str) -> Architecture:
     """With names and strides filled in; raises NetworkError for what does not fit together."""
     try:
         architecture = _completed(architecture)
+        check_texts(architecture)
         _check_names(architecture)
         _check_shapes(architecture)
     except NetworkError as error:

@@ -18,7 +18,7 @@ from xlbackprop.audit.parts import Bounds, Damaged, Parts, local
 from xlbackprop.audit.references import Formulas, moved
 from xlbackprop.engine.package import opened
 from xlbackprop.errors import WorkbookError
-from xlbackprop.files import replacing
+from xlbackprop.files import replacing, write
 from xlbackprop.sheet.address import in_sheet
 
 _AUTHOR = "xlbackprop"
@@ -53,8 +53,7 @@ def annotate(path: Path, report: dict[str, Any], folder: Path) -> str:
     if not reason:
         return f"written: {folder / f'{path.stem}-annotated.xlsx'}"
     page = folder / f"{path.stem}-mistakes.md"
-    with replacing(page) as temporary:
-        temporary.write_text(markdown(report), encoding="utf-8")
+    write(page, markdown(report).encode())
     return f"written: {page} ({reason})"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from xml.parsers.expat import XMLParserType
 
 from xlbackprop.audit.parts import BOUNDS, DEPTH, Bounds, Damaged, Parts, local, too_deep
 from xlbackprop.errors import EngineError, WorkbookError
+from xlbackprop.files import scratch
 
 _MIMETYPE = b"application/vnd.oasis.opendocument.spreadsheet"
 # LibreOffice loads what they name only when somebody clicks, or never: its profile forbids macros.
@@ -34,9 +34,9 @@ def as_xlsx(path: Path, bounds: Bounds = BOUNDS) -> Iterator[Path]:
         raise WorkbookError(
             f"{path}: is an OpenDocument spreadsheet, which needs LibreOffice; install that, or save it as .xlsx"
         ) from None
-    with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
+    with scratch() as folder:
         try:
-            copy = office.convert(path.absolute(), "xlsx:Calc MS Excel 2007 XML", Path(folder))
+            copy = office.convert(path.absolute(), "xlsx:Calc MS Excel 2007 XML", folder)
         except EngineError as error:
             raise EngineError(f"{path}: {error}; or save it as .xlsx") from None
         yield copy

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from xlbackprop.audit.book import Book
 from xlbackprop.engine import Engine, Recalculated
 from xlbackprop.engine.package import opened, replace_parts, sheet_parts
 from xlbackprop.errors import EngineError, WorkbookError
+from xlbackprop.files import scratch
 
 Value = float | str | bool | None
 
@@ -85,8 +85,8 @@ def _acceptable(path: Path, book: Book) -> Iterator[Path]:
     if not spelled and not any(sheet.data_tables for sheet in book.sheets.values()):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
-        copy = Path(folder) / "copy.xlsx"
+    with scratch() as folder:
+        copy = folder / "copy.xlsx"
         with opened(path) as package:
             parts = {
                 part: _POW.sub(b"POWER", _DATA_TABLE.sub(b"", package.read(part))).decode()

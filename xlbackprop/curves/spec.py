@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import parsed, text_of
+from xlbackprop.network_file import check_texts, parsed, text_of
 
 KIND = "functions"
 MOST_ROWS = 1_000  # a curve needs no more points
@@ -113,6 +113,7 @@ def loads(text: str, where: str = "functions") -> Functions:
     try:
         _check_keys(raw)
         functions = _completed(msgspec.convert(raw, Functions))
+        check_texts(functions)
         _check_titles(functions)
         for k, table in enumerate(functions.tables):
             _check_table(f"tables[{k}]", table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import ironcalc
 from xlbackprop.engine import Inputs, Value
 from xlbackprop.engine.package import CANARY_SHEET, Canary, copy_with_canary
 from xlbackprop.errors import EngineError, WorkbookError
+from xlbackprop.files import scratch
 
 
 class Embedded:
@@ -23,8 +23,8 @@ class Embedded:
     erf_error = 6e-11  # measured against math.erf: 5e-11 near 0.5
 
     def recalculate(self, path: Path) -> RecalculatedModel:
-        with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
-            copy = Path(folder) / "copy.xlsx"
+        with scratch() as folder:
+            copy = folder / "copy.xlsx"
             canary = copy_with_canary(path, copy)
             try:
                 with _silent_stdout():

@@ -11,29 +11,40 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from xlbackprop.engine import Inputs, Value
 from xlbackprop.engine.package import CANARY_SHEET, copy_with_canary
 from xlbackprop.errors import EngineError
+from xlbackprop.files import scratch
 
-# Without threads: in long columns 7.4 was seen to take AVERAGE of a batch's rows before they were calculated.
-_PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
-<oor:items xmlns:oor="http://openoffice.org/2001/registry">
-<item oor:path="/org.openoffice.Office.Calc/Formula/Load"><prop oor:name="OOXMLRecalcMode" oor:op="fuse">
-<value>0</value></prop></item>
-<item oor:path="/org.openoffice.Office.Calc/Formula/Calculation">
-<prop oor:name="UseThreadedCalculationForFormulaGroups" oor:op="fuse"><value>false</value></prop></item>
-<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="MacroSecurityLevel" oor:op="fuse">
-<value>3</value></prop></item>
-<item oor:path="/org.openoffice.Office.Calc/Content/Update"><prop oor:name="Link" oor:op="fuse">
-<value>2</value></prop></item>
-</oor:items>
-"""
+# What its settings say, by their paths. No macro runs, no link is followed, and what asks the network all
+# the same asks a port of this machine where nobody answers.
+_SETTINGS = {
+    "Office.Calc/Formula/Load": {"OOXMLRecalcMode": "0"},  # always
+    # In long columns 7.4 was seen to take AVERAGE of a batch's rows before they were calculated.
+    "Office.Calc/Formula/Calculation": {"UseThreadedCalculationForFormulaGroups": "false"},
+    "Office.Calc/Content/Update": {"Link": "2"},  # never
+    "Office.Common/Security/Scripting": {
+        "MacroSecurityLevel": "3",  # the highest
+        "DisableMacrosExecution": "true",
+        "BlockUntrustedRefererLinks": "true",
+    },
+    "Inet/Settings": {
+        "ooInetProxyType": "2",  # as follows
+        **{f"ooInet{kind}Proxy{key}": value for kind in ("HTTP", "HTTPS") for key, value in
+           (("Name", "127.0.0.1"), ("Port", "9"))},
+    },
+}  # fmt: skip
 _PLACES = ("/Applications/LibreOffice.app/Contents/MacOS/soffice", "/opt/libreoffice/program/soffice")
 TIME_LIMIT = 600.0  # seconds
+MEGABYTES = 4096  # of address space, of which it takes 1,000 to open a small file
+_MOST_WORDS = 2000  # bytes of its complaints
 
 
 class LibreOffice:
@@ -47,10 +58,10 @@ class LibreOffice:
         self.name = self._version()
 
     def recalculate(self, path: Path, inputs: Inputs | None = None) -> RecalculatedFile:
-        with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
-            copy = Path(folder) / "copy.xlsx"
+        with scratch() as folder:
+            copy = folder / "copy.xlsx"
             canary = copy_with_canary(path, copy, inputs)
-            converted = self.convert(copy, "xlsx:Calc MS Excel 2007 XML", Path(folder) / "out")
+            converted = self.convert(copy, "xlsx:Calc MS Excel 2007 XML", folder / "out")
             values = _read(converted)
         found = values[CANARY_SHEET][0][1]
         if found != canary.expected:
@@ -59,12 +70,12 @@ class LibreOffice:
 
     def convert(self, path: Path, to: str, folder: Path) -> Path:
         """Open a file, recalculate it, and save it in `folder` in another format; the new file's path."""
-        with tempfile.TemporaryDirectory(prefix="xlbackprop-profile-") as profile:
-            user = Path(profile) / "user"
+        with scratch() as profile:
+            user = profile / "user"
             user.mkdir()
-            (user / "registrymodifications.xcu").write_text(_PROFILE, encoding="utf-8")
+            (user / "registrymodifications.xcu").write_text(_profile(), encoding="utf-8")
             command = [
-                self._program, f"-env:UserInstallation={Path(profile).as_uri()}", "--headless", "--norestore",
+                self._program, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore",
                 "--nolockcheck", "--convert-to", to, "--outdir", str(folder), str(path),
             ]  # fmt: skip
             complaint = self._run(command)
@@ -76,20 +87,20 @@ class LibreOffice:
         return target
 
     def _run(self, command: list[str]) -> str:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
-        try:
-            _, complaint = process.communicate(timeout=self._time_limit)
-        except subprocess.TimeoutExpired:
-            raise EngineError(
-                f"LibreOffice did not answer in {self._time_limit:g} s and was stopped; it may be too busy, try again"
-            ) from None
-        finally:
-            _end_group(process)
+        """Run it to its end, or to that of its time, and return what it says."""
+        with tempfile.TemporaryFile() as said, _confined(command, said) as process:
+            try:
+                process.wait(self._time_limit)
+            except subprocess.TimeoutExpired:
+                limit = f"{self._time_limit:g} s"
+                raise EngineError(
+                    f"LibreOffice did not answer in {limit} and was stopped; it may be too busy, try again"
+                ) from None
+            said.seek(0)
+            complaint = said.read(_MOST_WORDS).decode(errors="replace")
         # It warns of a missing Java, which nothing here needs.
-        lines = [line for line in complaint.decode(errors="replace").splitlines() if "java" not in line.lower()]
-        return " ".join(lines).strip()
+        lines = [line for line in complaint.splitlines() if "java" not in line.lower()]
+        return " ".join(" ".join(lines).split())[:200]
 
     def _version(self) -> str:
         try:
@@ -123,6 +134,20 @@ class RecalculatedFile:
         return self._office.recalculate(self._path, inputs)
 
 
+def _profile() -> str:
+    """The settings as a profile has them."""
+    items = "".join(
+        f'<item oor:path="/org.openoffice.{path}">'
+        f'<prop oor:name="{name}" oor:op="fuse"><value>{value}</value></prop></item>\n'
+        for path, settings in _SETTINGS.items()
+        for name, value in settings.items()
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<oor:items xmlns:oor="http://openoffice.org/2001/registry">\n{items}</oor:items>\n'
+    )
+
+
 def find() -> str:
     """The path of LibreOffice's program. Raises EngineError where it is not installed."""
     for candidate in (shutil.which("soffice"), shutil.which("libreoffice"), *_PLACES):
@@ -145,7 +170,33 @@ def _read(path: Path) -> dict[str, list[list[Value]]]:
     }
 
 
+# The shell has our pipe as its input, which ends when we do, even killed: then its whole group goes. A
+# bound on memory that it was given stays. LibreOffice takes the shell's place, and so the group's id.
+_CONFINED = """
+[ "$(ulimit -v)" != unlimited ] || ulimit -v "$1" 2>/dev/null
+shift
+exec 3<&0 </dev/null
+{ read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 &
+exec "$@" 3<&-
+"""
+
+
+@contextmanager
+def _confined(command: list[str], said: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, which ends with all that it started when the block ends, or we do."""
+    if sys.platform != "win32":
+        command = ["/bin/sh", "-c", _CONFINED, "sh", str(MEGABYTES << 10), *command]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said, start_new_session=True)
+    try:
+        yield process
+    finally:
+        _end_group(process)
+
+
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from xlbackprop.show.derivation import Equation
 
@@ -23,7 +25,12 @@ def text(words: str) -> str:
 
 def link(path: str) -> str:
     """A file's name as the target of a link or picture."""
-    return "".join(f"%{ord(letter):02X}" if letter in ' ()<>"\\|%?#' else letter for letter in path)
+    return "".join(
+        quote(os.fsencode(letter)) if letter in _NO_LINK or not letter.isprintable() else letter for letter in path
+    )
+
+
+_NO_LINK = ' ()<>"\\|%?#'
 
 
 def mathematics(equations: Iterable[Equation]) -> str:

@@ -85,8 +85,7 @@ def readme_of(
         "workbook": {"name": markdown.text(summary.workbook.name), "link": markdown.link(summary.workbook.name)},
         "screenshots": [Picture(shot.says, markdown.link(shot.path.name)) for shot in shots],
     }
-    with files.replacing(path) as temporary:
-        temporary.write_text(_rendered(context), encoding="utf-8")
+    files.write(path, _rendered(context).encode(errors="replace"))  # a file's name need not be UTF-8
     return Page(path, summary, [shot.path for shot in shots], missing)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Sequence
@@ -210,10 +209,10 @@ def _drawn(office: LibreOffice, path: Path, wanted: list[_Wanted]) -> list[Image
             (sheet, list(group)) for sheet, group in groupby((wanted[k] for k in order), lambda one: one.sheet)
         )
     ]
-    with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
-        copy = Path(folder) / "copy.xlsx"
+    with files.scratch() as folder:
+        copy = folder / "copy.xlsx"
         copy_to_print(path, copy, printed)
-        pages = _pages(office.convert(copy, "pdf", Path(folder) / "out"))
+        pages = _pages(office.convert(copy, "pdf", folder / "out"))
     if len(pages) != len(wanted):
         raise EngineError(
             f"{office.name} drew {len(pages)} pages of {len(wanted)} ranges; ask for one of them alone with --range"

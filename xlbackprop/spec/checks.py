@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.network_file import check_texts
 from xlbackprop.spec import formulas
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.layers import Circuit, Conv, Dense, Softmax
@@ -28,6 +29,7 @@ _ROOM = 64  # rows or columns of a sheet kept for titles, headers and the step c
 def check(spec: Spec) -> None:
     """Raises NetworkError, without the file's name, for the first thing that is wrong."""
     for one in (
+        check_texts,
         _check_vocabulary,
         _check_shapes,
         _check_numbers,

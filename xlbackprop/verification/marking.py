@@ -6,7 +6,6 @@ that are still empty and count as 0.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xlbackprop.engine.package import CELL, copy_with_formulas, opened, sheet_parts
+from xlbackprop.files import scratch
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.layout import Kind, Layout, Run
 from xlbackprop.sheet.levels import GROUPS
@@ -56,8 +56,8 @@ def filled_in(book: Workbook, empty: Collection[Place]) -> Iterator[Path]:
         sheet, row, column = place = run.place(k)
         if place in empty:
             formulas.setdefault(sheet, {})[row, column] = book.layout.run_formula(run, k)
-    with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
-        copy = Path(folder) / "whole.xlsx"
+    with scratch() as folder:
+        copy = folder / "whole.xlsx"
         copy_with_formulas(book.path, copy, formulas)
         yield copy
 

@@ -138,12 +138,12 @@ def write(path: Path) -> None:
     book.save(path)
 
 
-def fill(sheet: Worksheet, rate: float, header: int = HEADER, **given: float) -> None:
+def fill(sheet: Worksheet, rate: float, header: int = HEADER, rows: int = ROWS, **given: float) -> None:
     """The class table with its header in this row and the rate above it; `given` has other numbers for columns."""
     sheet[f"F{header - 1}"], sheet[f"G{header - 1}"] = "η =", rate
     for column, label in enumerate([*LABELS.split(), *(f"∂E/∂w{k}" for k in range(1, 9))], 1):
         sheet.cell(header, column, label)
-    for row in range(header + 1, header + 1 + ROWS):
+    for row in range(header + 1, header + 1 + rows):
         for name, value in (GIVEN | given).items():
             is_updated = name in UPDATED and row > header + 1
             update = f"={name}{row - 1}-$G${header - 1}*{UPDATED.get(name)}{row - 1}"

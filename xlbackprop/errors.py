@@ -11,8 +11,18 @@ XlbackpropError          place, fact, cure, in one line; the command line exits 
 from __future__ import annotations
 
 
+_LONGEST = 1000  # characters; of a longer complaint the middle is left out, because the cure is at its end
+
+
 class XlbackpropError(Exception):
-    """Something the user can mend; str() is one line that says where, what, and the cure."""
+    """Something the user can mend; str() is one line that says where, what, and the cure.
+
+    What files give for names and values may hold anything, such as line ends, and a screen's commands.
+    """
+
+    def __str__(self) -> str:
+        line = "".join(one if one.isprintable() else " " for one in super().__str__())
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST * 2 // 3]} ... {line[-_LONGEST // 4 :]}"
 
 
 class NetworkError(XlbackpropError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
@@ -65,3 +66,18 @@ def of_worksheet(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = decorator(command)
     return command
+
+
+def of_bounds(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what a file may cost, which may be anybody's, as `limits`."""
+
+    @wraps(command)
+    def bounded(*, limit_seconds: float, limit_megabytes: int, **others: Any) -> None:
+        from xlbackprop.crowd import Limits
+
+        command(limits=Limits(limit_seconds, limit_megabytes), **others)
+
+    for name, default, what in (("megabytes", 2048, "memory"), ("seconds", 120.0, "time")):
+        says = f"The most {what} that a file may take."
+        bounded = click.option(f"--limit-{name}", default=default, show_default=True, help=says)(bounded)
+    return bounded

@@ -6,13 +6,14 @@ import os
 import shlex
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from xlbackprop import __version__
-from xlbackprop.arguments import Place, of_network, of_worksheet
+from xlbackprop.arguments import Place, of_bounds, of_network, of_worksheet
 from xlbackprop.errors import XlbackpropError
 from xlbackprop.terminal import Objects, Progress, line, make_ready, print_json
 
@@ -39,7 +40,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except XlbackpropError as error:
-            raise _Complaint(" ".join(str(error).split())) from None
+            raise _Complaint(str(error)) from None
 
 
 def _document(network: str, **options: Any) -> Any:
@@ -149,13 +150,12 @@ def build(network: str, rates: Any, steps: Any, style: Any, layout: Any, level: 
     help="Write a line of JSON for each file as it is done; a run with the same file goes on where one stopped.",
 )  # fmt: skip
 @click.option("--dask", default="", metavar="ADDRESS", help="Check on the workers of this Dask scheduler.")
-@click.option("--limit-seconds", default=120.0, show_default=True, help="The most time that a file may take.")
-@click.option("--limit-megabytes", default=2048, show_default=True, help="The most memory that a file may take.")
+@of_bounds
 @_ENGINE
 @_FOLDER
 def verify(
     workbooks: tuple[Path, ...], as_json: bool, mapping: Any, annotate: bool, network: str | None,
-    results_file: Path | None, dask: str, limit_seconds: float, limit_megabytes: int, engine: str, folder: Path,
+    results_file: Path | None, dask: str, limits: Any, engine: str, folder: Path,
 ) -> None:  # fmt: skip
     """Recalculate workbooks, ours or anybody's, and name each wrong cell and its mistake.
 
@@ -166,7 +166,6 @@ def verify(
     Example: xlbackprop verify output/era-s6.xlsx --json
     """
     from xlbackprop import checking
-    from xlbackprop.crowd import Limits
     from xlbackprop.networks import load
 
     options = checking.Options(
@@ -174,7 +173,7 @@ def verify(
         network=None if network is None else load(network),
         mapping=dict(mapping),
         annotated=folder if annotate else None,
-        limits=Limits(limit_seconds, limit_megabytes),
+        limits=limits,
     )
     paths = checking.workbooks(workbooks)
     before = checking.results(options, results_file)
@@ -208,8 +207,11 @@ def verify(
 @click.option("--step", type=int, help="Of a quantity, the step; 0 if left out.")
 @click.option("--rate", type=float, help="Of a quantity, the learning rate; the first if left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object, for programs.")
+@of_bounds
 @_ENGINE
-def explain(cell: str, workbook: Path, step: int | None, rate: float | None, as_json: bool, engine: str) -> None:
+def explain(
+    cell: str, workbook: Path, step: int | None, rate: float | None, as_json: bool, limits: Any, engine: str
+) -> None:
     """Say what a number of a workbook is, ours or anybody's, and the chain of derivatives that leads to it.
 
     CELL is an address, with its sheet or without ("'η=0.5'!AC8", AC8), or a quantity (w5, a_h1, dE/dw5,
@@ -218,9 +220,11 @@ def explain(cell: str, workbook: Path, step: int | None, rate: float | None, as_
     \b
     Example: xlbackprop explain dE/dw5 output/era-s6.xlsx --step 2 --rate 0.5
     """
+    from xlbackprop.crowd import alone
     from xlbackprop.explanation import explain as explained
 
-    found = explained(cell, workbook, step=step, rate=rate, engine=engine)
+    job = partial(explained, cell, step=step, rate=rate, engine=engine)
+    found = alone(job, workbook, limits=limits)
     print_json(found.as_json()) if as_json else click.echo(found.as_text())
 
 
@@ -376,16 +380,19 @@ def from_torch(state_dict: Path, network: str, out: Path) -> None:
 @click.option("--rate", type=float, help="Of which learning rate; the last one if left out.")
 @click.option("--step", type=int, help="After how many updates; all if left out.")
 @click.option("-o", "out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@of_bounds
 @_ENGINE
-def weights(workbook: Path, rate: float | None, step: int | None, out: Path, engine: str) -> None:
+def weights(workbook: Path, rate: float | None, step: int | None, out: Path, limits: Any, engine: str) -> None:
     """Read the trained weights out of a workbook, also one changed in Excel.
 
     \b
     Example: xlbackprop weights output/era-s6.xlsx --rate 0.5 -o weights.npz
     """
     from xlbackprop.bring.readback import save_weights
+    from xlbackprop.crowd import alone
 
-    click.echo(save_weights(workbook, out, rate=rate, step=step, engine=engine))
+    job = partial(save_weights, out=out, rate=rate, step=step, engine=engine)
+    click.echo(alone(job, workbook, limits=limits))
 
 
 @main.command()

@@ -132,6 +132,14 @@ class Lone(Generic[T]):
         self._crew.clear()
 
 
+def alone(job: Callable[[Path], T], path: Path, *, limits: Limits = Limits()) -> T:
+    """The result of a single file. Raises XlbackpropError, in one line, where it has none."""
+    ((_, result),) = each(job, [path], limits=limits)
+    if isinstance(result, Failure):
+        raise XlbackpropError(result.says)
+    return result
+
+
 @contextmanager
 def _deaf() -> Iterator[None]:
     """To Ctrl-C, which waits until the new worker can be ended; the worker, which inherits this, never hears it."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 MOST_CHARACTERS = 32_768  # Excel takes 8,192
 MOST_NESTED = 100  # Excel takes 64
 MOST_CHAINED = 250  # terms of a sum; each is a level of the tree
+MOST_LEVELS = 300  # of the tree; whoever walks it has a call or two for each
 
 
 class FormulaError(Exception):
@@ -229,10 +230,25 @@ _NEG, _ATOM = len(_LEVELS), len(_LEVELS) + 1
 def assemble(found: Sequence[Token]) -> Tree:
     """The tree of tokens; a token may be a tree already. Raises FormulaError."""
     parser = _Parser(found)
-    tree = parser.binary(0)
+    try:
+        tree = parser.binary(0)
+    except RecursionError:  # whoever called may have had few calls left
+        raise FormulaError("is nested too deep") from None
     if parser.position < len(found):
         raise FormulaError(f"has {_shown(found[parser.position])} where it should end or go on")
+    if len(found) > MOST_LEVELS and not _is_flat(tree):
+        raise FormulaError(f"is a tree of more than {MOST_LEVELS} levels")
     return tree
+
+
+def _is_flat(tree: Tree) -> bool:
+    """Whether it has no more than MOST_LEVELS levels."""
+    level: list[Tree] = [tree]
+    for _ in range(MOST_LEVELS):
+        level = [arg for one in level if isinstance(one, Call) for arg in one.args]
+        if not level:
+            return True
+    return False
 
 
 class _Parser:

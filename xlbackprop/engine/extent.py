@@ -211,7 +211,7 @@ class _Reading:
     def _end(self, cell: Element, column: int) -> int:
         """The column in which a cell's text ends."""
         left = self.texts.pixels(int(cell.get("s", 0)), self._length(cell))
-        while (left := left - self.widths.get(column, self.width)) > 0:
+        while (left := left - self.widths.get(column, self.width)) > 0 and column < COLUMNS - 1:
             column += 1
         return column
 
@@ -265,9 +265,9 @@ def _anchored(grid: Extent, anchor: Element) -> Area:
     place, size = _child(anchor, "pos"), _child(anchor, "ext")
     x, y = _pixels(place, "x") + _pixels(size, "cx"), _pixels(place, "y") + _pixels(size, "cy")
     bottom, right = top, left
-    while (y := y - grid.high(bottom, bottom)) > 0:
+    while (y := y - grid.high(bottom, bottom)) > 0 and bottom < ROWS - 1:
         bottom += 1
-    while (x := x - grid.wide(right, right)) > 0:
+    while (x := x - grid.wide(right, right)) > 0 and right < COLUMNS - 1:
         right += 1
     return Area(top, left, bottom, right)
 
@@ -275,7 +275,7 @@ def _anchored(grid: Extent, anchor: Element) -> Area:
 def _corner(node: Element) -> tuple[int, int]:
     """The cell that a corner stands in, or at whose edge: a drawing's border is seen then."""
     row, column = (int(_text(node, key)) for key in ("row", "col"))
-    return row, column
+    return max(0, min(row, ROWS - 1)), max(0, min(column, COLUMNS - 1))
 
 
 def _pixels(node: Element | None, key: str) -> float:

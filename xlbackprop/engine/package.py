@@ -6,6 +6,7 @@ import posixpath
 import random
 import re
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _TYPES = "[Content_Types].xml"
 CANARY_SHEET = "xlbackprop canary"
+MOST_BYTES = 2 << 30  # of all parts, unpacked
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,16 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             with zipfile.ZipFile(file) as package:
                 if _TYPES not in package.namelist():
                     raise WorkbookError(f"{path}: is a zip file without a workbook in it; give an .xlsx file")
+                # No part is read beyond the size that it states, so these bound the memory too.
+                if sum(part.file_size for part in package.infolist()) > MOST_BYTES:
+                    raise WorkbookError(
+                        f"{path}: unpacks to more than {MOST_BYTES >> 20} MB; delete the empty formatted rows"
+                    )
                 yield package
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, zlib.error):
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, zlib.error, struct.error):
         raise WorkbookError(f"{path}: is truncated or damaged; copy or download it again") from None
-    except (ElementTree.ParseError, KeyError, UnicodeDecodeError) as error:
+    # What stands in a part may be anything; a RuntimeError is an encrypted part, a LookupError an unknown encoding.
+    except (ElementTree.ParseError, LookupError, ValueError, OverflowError, RuntimeError) as error:
         raise WorkbookError(
             f"{path}: has a part that cannot be read ({error}); save it again in a spreadsheet"
         ) from None
@@ -105,10 +113,10 @@ def copy_with_canary(path: Path, copy: Path, inputs: Inputs | None = None) -> Ca
         for sheet in {sheet for sheet, _, _ in inputs or {}}:
             numbers = {(row, column): value for (name, row, column), value in (inputs or {}).items() if name == sheet}
             parts[sheets[sheet]] = _with_numbers(package.read(sheets[sheet]).decode(), numbers)
+        parts[book] = _add_sheet(parts[book])
     start = random.randrange(1, 1 << 20)  # a number that no file carries by chance
     canary = Canary(CANARY_SHEET, 2.0 * start + 1)
     part = "worksheets/xlbackpropCanary.xml"
-    parts[book] = _add_sheet(parts[book])
     parts[relations] = parts[relations].replace(
         "</Relationships>",
         f'<Relationship Id="rIdXlbackpropCanary" Type="{_REL}/worksheet" Target="{part}"/></Relationships>',

@@ -34,6 +34,11 @@ class Batches:
         return min(self.size, self.samples - step % self.per_epoch * self.size)
 
     @property
+    def smallest(self) -> int:
+        """The fewest rows of a batch."""
+        return self.count(min(self.steps, self.per_epoch - 1))
+
+    @property
     def visits(self) -> int:
         """All rows."""
         return self.stop(self.steps)

@@ -172,7 +172,7 @@ def _check_training(spec: Spec) -> None:
             raise NetworkError(f"optimizer.{key}: is {value!r}; give a number from {low} to below {high}")
     if isinstance(spec.optimizer, AdamW) and spec.l2:
         raise NetworkError("l2: adamw has its own weight_decay; give that one")
-    smallest = min(count for _, count in spec.batches)
+    smallest = spec.batches.smallest
     for one in spec.placed:
         rest = size(one.shape[1:])
         if one.layer.couples and smallest * rest < 2:

@@ -157,7 +157,7 @@ def _readable(message: str, raw: dict[str, Any]) -> str:
     fact = fact.replace(" | null", "").replace("`null`", "nothing")
     fact = re.sub(r"`(\w+)((?: \| \w+)*)`", lambda m: _types(m[1] + m[2]) if m[1] in _TYPES else m[0], fact)
     if "unknown field" in fact:
-        key = re.findall(r"`(\w+)`", fact)[-1]
+        key = fact.partition("unknown field ")[2].strip("`") or "''"
         fact = f"unknown key {key}; known are {', '.join(_keys(place, raw))}"
     fact = fact.replace("Object missing required field", "missing key").replace("Invalid enum value", "unknown value")
     fact = re.sub(r"Invalid value '([^']*)'", r"unknown kind '\1'", fact).replace("`", "")

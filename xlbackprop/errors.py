@@ -10,7 +10,6 @@ XlbackpropError          place, fact, cure, in one line; the command line exits 
 
 from __future__ import annotations
 
-
 _LONGEST = 1000  # characters; of a longer complaint the middle is left out, because the cure is at its end
 
 

@@ -29,7 +29,7 @@ def main() -> int:
     print(text)
     if options.output:
         report.write(options.output, text)
-    return int(any(tally.failures for tally in tallies))
+    return int(any(tally.counts["failure"] for tally in tallies))
 
 
 def _options() -> argparse.Namespace:
@@ -55,9 +55,7 @@ def _fuzzed(seeds: corpus.Corpus, target: Target, options: argparse.Namespace) -
     for path, found in each(
         partial(one.judged, seeds, options.seed), paths, limits=target.limits, workers=options.workers
     ):
-        tally.add(
-            path.name, one.Outcome("failure", f"{found.kind}: {found.says}") if isinstance(found, Failure) else found
-        )
+        tally.add(path.name, one.ended(target, found) if isinstance(found, Failure) else found)
         if sys.stderr.isatty():
             print(f"\r\033[K{path}", end="", file=sys.stderr, flush=True)
     return tally

@@ -11,10 +11,11 @@ from typing import Any
 
 import matplotlib
 
+PICKLES = "pickle.find_class"
 # Python's audit events: those that are never right, and those that change the file that an argument names.
 FORBIDDEN = (
     "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request", "subprocess.Popen", "os.system",
-    "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn", "pickle.find_class",
+    "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn", PICKLES,
 )  # fmt: skip
 CHANGES = {  # where among the arguments the paths are, and the folders, open already, that these are relative to
     "os.mkdir": ((0, 2),), "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.rename": ((0, 2), (1, 3)), "os.link": ((1, 3),),
@@ -30,7 +31,8 @@ class Breach(BaseException):
 class Guard:
     """Once made it cannot be taken away again, so that it is asked only between `watching` and its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, forbidden: tuple[str, ...] = FORBIDDEN) -> None:
+        self._forbidden = forbidden
         self.breaches: list[str] = []
         matplotlib.get_configdir()  # it makes this folder when it is first asked, which is no input's doing
         matplotlib.get_cachedir()
@@ -50,7 +52,7 @@ class Guard:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self._folder is None:
             return
-        if event in FORBIDDEN:
+        if event in self._forbidden:
             self._breach(f"{event} {arguments!r:.200}")
         elif event == "open":
             path, mode, flags = arguments

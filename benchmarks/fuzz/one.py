@@ -18,6 +18,7 @@ from typing import Literal
 from benchmarks.fuzz.corpus import Corpus
 from benchmarks.fuzz.guard import Breach, Guard
 from benchmarks.fuzz.targets import TARGETS, Target
+from xlbackprop.crowd import Failure
 from xlbackprop.errors import XlbackpropError
 
 LONGEST = 1200  # characters of a complaint
@@ -25,7 +26,7 @@ LONGEST = 1200  # characters of a complaint
 
 @dataclass(frozen=True)
 class Outcome:
-    kind: Literal["result", "refusal", "failure"]
+    kind: Literal["result", "refusal", "stopped", "failure"]
     says: str
     seconds: float = 0.0
     megabytes: float = 0.0  # the largest that its worker has been so far
@@ -44,11 +45,11 @@ def judged(corpus: Corpus, seed: int, path: Path) -> Outcome:
     started = perf_counter()
     kind, says = _called(target, file, folder)
     seconds = perf_counter() - started
-    for one in folder.iterdir():
-        if one.is_dir() and any(one.iterdir()) and one.name == "temporary":
-            kind, says = "failure", f"left {next(one.iterdir()).name} behind"
-        shutil.rmtree(one) if one.is_dir() else one.unlink()
-    (folder / "temporary").mkdir()
+    for one in (folder / "temporary").iterdir():
+        kind, says = "failure", f"left {one.name} behind"
+    for one in (*folder.iterdir(), *(folder / "temporary").iterdir()):
+        if one not in (file, folder / "temporary"):  # to make a folder anew takes longer than most inputs
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
     return Outcome(kind, says, seconds, _peak())
 
 
@@ -91,6 +92,12 @@ def _complained(says: str) -> tuple[Literal["refusal", "failure"], str]:
     if len(says) > LONGEST or not says:
         return "failure", f"a complaint of {len(says):,} characters: {says[:300]}"
     return "refusal", says
+
+
+def ended(target: Target, failure: Failure) -> Outcome:
+    """An input that took its worker's time, memory or life; the line that tells it is all that a command shows."""
+    bears = target.in_worker and (failure.kind in ("time", "memory") or "ended the process" in failure.says)
+    return Outcome("stopped" if bears else "failure", f"{failure.kind}: {failure.says}")
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from random import Random
 
 from benchmarks.fuzz import odd
@@ -16,6 +17,7 @@ _VALUES = (
     '{kind = "uniform", low = -1e308, high = 1e308}', '{kind = "normal", deviation = 1e999}', "'../../../etc/passwd'", "'/dev/zero'",
     "'a.csv'", '"\\u0000"', '"\\n"', "'''\n'''",
 )  # fmt: skip
+_MODEST = ("0", "1", "2", "3", "-1", "0.5", "1e3", "-1e3", "1e-300", "5e-324", "1e300", "17")
 _KEYS = (
     "layers", "samples", "rates", "steps", "epochs", "title", "about", "source", "loss", "reduction", "batch", "shuffle", "optimizer",
     "schedule", "l1", "l2", "clip_norm", "clip_value", "update", "normalize", "input_gradients", "style", "layout", "level", "leave",
@@ -35,6 +37,14 @@ def network_file(seeds: tuple[str, ...], chance: Random) -> str:
     text = chance.choice(seeds)
     for _ in range(chance.choice((1, 1, 2, 3, 6))):
         text = _toml(text, seeds, chance)
+    return text
+
+
+def other_numbers(seeds: tuple[str, ...], chance: Random) -> str:
+    """A network file that is nearly always one still, with some numbers at the edge of sense."""
+    text = chance.choice(seeds)
+    for _ in range(chance.choice((1, 2, 4))):
+        text = _one(_NUMBER, text, chance, lambda found: chance.choice(_MODEST))
     return text
 
 
@@ -89,13 +99,12 @@ def _string(chance: Random) -> str:
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
-def _one(pattern: re.Pattern[str], text: str, chance: Random, new: object) -> str:
+def _one(pattern: re.Pattern[str], text: str, chance: Random, new: Callable[[re.Match[str]], str]) -> str:
     found = list(pattern.finditer(text))
     if not found:
         return text
     match = chance.choice(found)
-    assert callable(new)
-    return text[: match.start()] + str(new(match)) + text[match.end() :]
+    return text[: match.start()] + new(match) + text[match.end() :]
 
 
 def csv(seeds: tuple[str, ...], chance: Random) -> bytes:

@@ -29,12 +29,17 @@ class Embedded:
             try:
                 with _silent_stdout():
                     model = ironcalc.load_from_xlsx(str(copy))
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # a panic of the native code is not an Exception
+            except BaseException as error:
+                if not _is_native(error):
+                    raise
                 cure = "save it again in a spreadsheet, or use --engine libreoffice"
                 raise WorkbookError(f"{path}: IronCalc cannot read it ({error}); {cure}") from None
         return RecalculatedModel(model, canary)
+
+
+def _is_native(error: BaseException) -> bool:
+    """Whether it comes from the calculator, whose panic is not an Exception; a signal's is not its own."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 class RecalculatedModel:
@@ -66,7 +71,12 @@ class RecalculatedModel:
         return self
 
     def _evaluate(self) -> None:
-        self._model.evaluate()
+        try:
+            self._model.evaluate()
+        except BaseException as error:
+            if not _is_native(error):
+                raise
+            raise EngineError(f"IronCalc cannot calculate the workbook ({error}); use --engine libreoffice") from None
         value = self._model.get_cell_value(self._index[CANARY_SHEET], 1, 2)
         if value != self._canary.expected:
             raise EngineError(

@@ -119,7 +119,8 @@ def _breaches(job: Callable[[Path], None], folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("job", "event"),
     [
-        (_connects, "socket.connect"), (_starts, "subprocess.Popen"), (_unpickles, "pickle.find_class"), (_writes, "open"),
+        (_connects, "socket.connect"), (_starts, "subprocess.Popen"), (_unpickles, "pickle.find_class"), (_writes,
+        "open"),
         (_climbs, "open"), (_removes, "os.remove"), (_renames, "os.rename"), (_hides, "os.system"), (_behaves, ""),
     ],
 )  # fmt: skip

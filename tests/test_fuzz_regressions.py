@@ -125,9 +125,11 @@ def test_a_workbook_that_states_more_than_memory_holds(parts: Parts, tmp_path: P
         is_ours(path)
 
 
-_ANCHOR = """<xdr:wsDr xmlns:xdr="x"><xdr:oneCellAnchor><xdr:from><xdr:col>{0}</xdr:col><xdr:row>{0}</xdr:row></xdr:from>
+_ANCHOR = """<xdr:wsDr xmlns:xdr="x"><xdr:oneCellAnchor>
+<xdr:from><xdr:col>{0}</xdr:col><xdr:row>{0}</xdr:row></xdr:from>
 <xdr:ext cx="{1}" cy="{1}"/></xdr:oneCellAnchor></xdr:wsDr>"""
-_DRAWS = """<Relationships xmlns="r"><Relationship Id="1" Type="x/drawing" Target="../drawings/drawing1.xml"/></Relationships>"""
+_DRAWS = """<Relationships xmlns="r">
+<Relationship Id="1" Type="x/drawing" Target="../drawings/drawing1.xml"/></Relationships>"""
 
 
 @pytest.mark.parametrize(("corner", "size"), [(0, 10**30), (10**30, 1)])

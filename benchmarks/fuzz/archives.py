@@ -16,8 +16,10 @@ from benchmarks.fuzz import odd
 _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 BOMB = 200 << 20  # bytes, unpacked
 _NAMES = (
-    "../../../../tmp/escaped.txt", "..\\..\\escaped.txt", "/etc/escaped", "C:\\escaped.txt", "xl//workbook.xml", "XL/WORKBOOK.XML",
-    "xl/worksheets/../workbook.xml", "", ".", "..", "a\0b", "é.xml", "x" * 65_000, "xl/worksheets/sheet1.xml/", "con", "a\nb",
+    "../../../../tmp/escaped.txt", "..\\..\\escaped.txt", "/etc/escaped", "C:\\escaped.txt", "xl//workbook.xml",
+    "XL/WORKBOOK.XML",
+    "xl/worksheets/../workbook.xml", "", ".", "..", "a\0b", "é.xml", "x" * 65_000, "xl/worksheets/sheet1.xml/", "con",
+    "a\nb",
 )  # fmt: skip
 _ODD = (0, 1, 2, 3, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 
@@ -72,7 +74,8 @@ def archive(members: list[Member], comment: bytes = b"") -> bytes:
     for one in members:
         at, name = len(body), one.name[:65_535]
         about = struct.pack(
-            "<HHHHHIIIHH", one.version, one.flags, one.method, 0, 33, one.crc & 0xFFFFFFFF, one.packed_size & 0xFFFFFFFF,
+            "<HHHHHIIIHH", one.version, one.flags, one.method, 0, 33, one.crc & 0xFFFFFFFF,
+            one.packed_size & 0xFFFFFFFF,
             one.size & 0xFFFFFFFF, len(name), len(one.extra),
         )  # fmt: skip
         body += _LOCAL + about + name + one.extra + one.packed

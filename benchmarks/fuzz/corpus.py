@@ -13,7 +13,7 @@ from benchmarks import audit
 from benchmarks.fuzz import archives
 from xlbackprop import kinds
 from xlbackprop.audit.book import read
-from xlbackprop.networks import TRAINING, load, load_any, template_names, template_text
+from xlbackprop.networks import FOLDERS, TRAINING, load, load_any, template_names, template_text
 from xlbackprop.spec import override
 
 _LONGEST = 1500  # characters of a network file; longer ones only take longer
@@ -30,13 +30,16 @@ _CSV = (
 )
 _CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" office:version="1.2"
- xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
  xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0">
 <office:body><office:spreadsheet><table:table table:name="S"><table:table-row>
 <table:table-cell office:value-type="float" office:value="0.5"><text:p>0.5</text:p></table:table-cell>
-<table:table-cell table:formula="of:=[.A1]*2" office:value-type="float" office:value="1"><text:p>1</text:p></table:table-cell>
+<table:table-cell table:formula="of:=[.A1]*2"
+ office:value-type="float" office:value="1"><text:p>1</text:p></table:table-cell>
 <table:table-cell><draw:frame><draw:image xlink:href="Pictures/a.png"/></draw:frame></table:table-cell>
 </table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"""
+_MANIFEST = b'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
 _MIMETYPE = b"application/vnd.oasis.opendocument.spreadsheet"
 
 
@@ -102,14 +105,11 @@ class Corpus:
 
     @cached_property
     def open_document(self) -> dict[str, bytes]:
-        manifest = b'<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
-        return {"mimetype": _MIMETYPE, "content.xml": _CONTENT.encode(), "META-INF/manifest.xml": manifest}
+        return {"mimetype": _MIMETYPE, "content.xml": _CONTENT.encode(), "META-INF/manifest.xml": _MANIFEST}
 
     @cached_property
     def network_files(self) -> tuple[str, ...]:
         """Of every kind."""
-        from xlbackprop.networks import FOLDERS
-
         texts = [template_text(name) for folder in FOLDERS for name in template_names(folder)]
         return tuple(text for text in texts if len(text) < _LONGEST)
 

@@ -17,7 +17,8 @@ _FORMULA = re.compile(r"<f\b[^<>]*?(?:/>|>([^<>]*)</f>)")
 _ROW = re.compile(r"<row [^<>]*?(?:/>|>.*?</row>)", re.DOTALL)
 _KINDS = ("s", "b", "e", "str", "inlineStr", "d", "n", "z", "")
 _TARGETS = (
-    "worksheets/sheet1.xml", "/xl/worksheets/sheet1.xml", "../xl/workbook.xml", "workbook.xml", "../../../../etc/passwd", "",
+    "worksheets/sheet1.xml", "/xl/worksheets/sheet1.xml", "../xl/workbook.xml", "workbook.xml",
+    "../../../../etc/passwd", "",
     "http://127.0.0.1:9/x.xml", "file:///etc/passwd", "xl/nothing.xml", "#Sheet1!A1", "%2e%2e/x", "\\xl\\workbook.xml",
 )  # fmt: skip
 _LONG = 300_000  # characters; patterns would take their time over more
@@ -213,7 +214,8 @@ def _swapped(text: str, chance: Random) -> str:
 
 
 _ANYWHERE = (
-    _attribute, _attribute, _attribute, _text, _text, _without_attribute, _without_element, _twice, _renamed, _nested, _doctype,
+    _attribute, _attribute, _attribute, _text, _text, _without_attribute, _without_element, _twice, _renamed, _nested,
+    _doctype,
     _cut, _noted,
 )  # fmt: skip
 _IN_SHEETS = (

@@ -62,6 +62,8 @@ def _peak() -> float:
 
 def _called(target: Target, file: Path, folder: Path) -> tuple[Literal["result", "refusal", "failure"], str]:
     guard = _guard()
+    kind: Literal["result", "refusal", "failure"] = "result"
+    says = ""
     try:
         if target.alone:
             target.run(file)
@@ -78,8 +80,6 @@ def _called(target: Target, file: Path, folder: Path) -> tuple[Literal["result",
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
         kind, says = "failure", f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({place})"
-    else:
-        kind, says = "result", ""
     if guard.breaches:
         kind, says = "failure", f"reached out: {guard.breaches[0]}"
     return kind, says

@@ -15,7 +15,8 @@ from benchmarks.fuzz.targets import Target
 
 BEGIN, END = "<!-- python -m benchmarks.fuzz -->", "<!-- end -->"
 HEADINGS = (
-    "target", "calls", "inputs", "results", "refusals", "different", "stopped", "failures", "slowest", "bound", "largest worker", "bound",
+    "target", "calls", "inputs", "results", "refusals", "different", "stopped", "failures", "slowest", "bound",
+    "largest worker", "bound",
 )  # fmt: skip
 _VARIES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|[-+]?\d[\d.,e+-]*")
 
@@ -46,7 +47,8 @@ def lines(tally: Tally) -> Iterator[str]:
     counts, name = tally.counts, tally.target.name
     yield (
         f"{name}: {counts['result']:,} results, {counts['refusal']:,} refusals of {len(tally.complaints):,} kinds, "
-        f"{counts['stopped']:,} stopped, {counts['failure']:,} failures; slowest {tally.slowest[0]:.2f} s ({tally.slowest[1]}), largest worker {tally.megabytes:,.0f} MB"
+        f"{counts['stopped']:,} stopped, {counts['failure']:,} failures; "
+        f"slowest {tally.slowest[0]:.2f} s ({tally.slowest[1]}), largest worker {tally.megabytes:,.0f} MB"
     )
     for alike in tally.failures.values():
         number, says = alike[0]
@@ -60,7 +62,8 @@ def text(tallies: Sequence[Tally], seed: int) -> str:
     return "\n".join(
         [
             f"{total.total():,} inputs with seed {seed}: {total['result']:,} results, {total['refusal']:,} refusals, "
-            f"{total['stopped']:,} stopped, {total['failure']:,} failures. {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
+            f"{total['stopped']:,} stopped, {total['failure']:,} failures. "
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
             f"Python {platform.python_version()}.",
             "",
             *(f"| {' | '.join(row)} |" for row in rows),
@@ -72,8 +75,8 @@ def _row(tally: Tally) -> tuple[str, ...]:
     counts, limits = tally.counts, tally.target.limits
     return (
         tally.target.name, tally.target.calls, f"{counts.total():,}", f"{counts['result']:,}", f"{counts['refusal']:,}",
-        f"{len(tally.complaints):,}", f"{counts['stopped']:,}", f"{counts['failure']:,}", f"{tally.slowest[0]:.2f} s", f"{limits.seconds:g} s",
-        f"{tally.megabytes:,.0f} MB", f"+{limits.megabytes:,} MB",
+        f"{len(tally.complaints):,}", f"{counts['stopped']:,}", f"{counts['failure']:,}", f"{tally.slowest[0]:.2f} s",
+        f"{limits.seconds:g} s", f"{tally.megabytes:,.0f} MB", f"+{limits.megabytes:,} MB",
     )  # fmt: skip
 
 

@@ -214,7 +214,8 @@ def _command(path: Path) -> None:
     for words in COMMANDS[path.suffix][number % len(COMMANDS[path.suffix]) :][:1]:
         arguments = [word.format(path.name) for word in words]
         done = subprocess.run(
-            [sys.executable, "-c", _IN_CHILD, *arguments], cwd=path.parent, capture_output=True, timeout=150, check=False,
+            [sys.executable, "-c", _IN_CHILD, *arguments], cwd=path.parent, capture_output=True, timeout=150,
+            check=False,
             stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(_ROOT)},
         )  # fmt: skip
         said = done.stderr.decode("utf-8", "replace")

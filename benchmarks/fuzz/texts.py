@@ -9,21 +9,31 @@ from random import Random
 from benchmarks.fuzz import odd
 
 _VALUES = (
-    "true", "false", "[]", "{}", '""', "''", "[[]]", "[[[[1]]]]", "[1, 'a']", "{kind = 'x'}", "{kind = 1}", "1979-05-27", "07:32:00",
-    "inf", "-inf", "nan", "0", "-1", "1", "2", "3", "0.5", "1e308", "1e-320", "-0.0", "10**9", "1000000000", "9223372036854775808",
-    "-9223372036854775809", "100000", "16384", "1048577", "201", "[1000000000]", "[1000000000, 1000000000]", "[0, 0]", "[-1]",
+    "true", "false", "[]", "{}", '""', "''", "[[]]", "[[[[1]]]]", "[1, 'a']", "{kind = 'x'}", "{kind = 1}",
+    "1979-05-27", "07:32:00",
+    "inf", "-inf", "nan", "0", "-1", "1", "2", "3", "0.5", "1e308", "1e-320", "-0.0", "10**9", "1000000000",
+    "9223372036854775808",
+    "-9223372036854775809", "100000", "16384", "1048577", "201", "[1000000000]", "[1000000000, 1000000000]", "[0, 0]",
+    "[-1]",
     "[1, 2, 3, 4, 5]", "['a', 'a']", "[0.1, 0.1]", "'full'", "'adam'", "'sgd'", "'relu'", "'softmax'", "'conv'", "'he'",
-    "'class'", "'matrix'", "'functions'", "'architecture'", "'output'", "'cross-entropy'", "'batch norm'", "'attention'", "'blank'",
-    '{kind = "uniform", low = -1e308, high = 1e308}', '{kind = "normal", deviation = 1e999}', "'../../../etc/passwd'", "'/dev/zero'",
+    "'class'", "'matrix'", "'functions'", "'architecture'", "'output'", "'cross-entropy'", "'batch norm'",
+    "'attention'", "'blank'",
+    '{kind = "uniform", low = -1e308, high = 1e308}', '{kind = "normal", deviation = 1e999}', "'../../../etc/passwd'",
+    "'/dev/zero'",
     "'a.csv'", '"\\u0000"', '"\\n"', "'''\n'''",
 )  # fmt: skip
 _MODEST = ("0", "1", "2", "3", "-1", "0.5", "1e3", "-1e3", "1e-300", "5e-324", "1e300", "17")
 _KEYS = (
-    "layers", "samples", "rates", "steps", "epochs", "title", "about", "source", "loss", "reduction", "batch", "shuffle", "optimizer",
-    "schedule", "l1", "l2", "clip_norm", "clip_value", "update", "normalize", "input_gradients", "style", "layout", "level", "leave",
-    "stable", "seed", "inputs", "targets", "input_shape", "kind", "units", "size", "weights", "bias", "activation", "init", "bias_init",
-    "channels", "kernel", "stride", "padding", "dilation", "how", "of", "copies", "parts", "cells", "parameters", "outputs", "mode",
-    "p", "mask", "name", "label", "points", "data", "count", "noise", "heads", "groups", "weight_names", "x", "__proto__", '""', "'é'",
+    "layers", "samples", "rates", "steps", "epochs", "title", "about", "source", "loss", "reduction", "batch",
+    "shuffle", "optimizer",
+    "schedule", "l1", "l2", "clip_norm", "clip_value", "update", "normalize", "input_gradients", "style", "layout",
+    "level", "leave",
+    "stable", "seed", "inputs", "targets", "input_shape", "kind", "units", "size", "weights", "bias", "activation",
+    "init", "bias_init",
+    "channels", "kernel", "stride", "padding", "dilation", "how", "of", "copies", "parts", "cells", "parameters",
+    "outputs", "mode",
+    "p", "mask", "name", "label", "points", "data", "count", "noise", "heads", "groups", "weight_names", "x",
+    "__proto__", '""', "'é'",
     "a.b.c",
 )  # fmt: skip
 _VALUE = re.compile(r"(?m)^(\s*[\w.\"]+\s*=\s*)(\S.*)$")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
-from xlbackprop.audit.formula import Area, Block, Call, Field, FormulaError, Name, Num, Ref, Text, Tree, parse, to_text
+from xlbackprop.audit.formula import Area, Block, Call, Field, FormulaError, Name, Num, Ref, Text, Tree, parse
+from xlbackprop.audit.written import to_text
 from xlbackprop.engine import engine
 from xlbackprop.sheet.address import cell_name
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from benchmarks import audit
 from benchmarks.fuzz import archives
-from xlbackprop.audit.formula import MOST_LEVELS, FormulaError, parse, to_text
+from xlbackprop.audit.formula import MOST_LEVELS, FormulaError, parse
+from xlbackprop.audit.written import to_text
 from xlbackprop.bring.data import samples
 from xlbackprop.checking import is_ours
 from xlbackprop.cli import main

@@ -107,7 +107,8 @@ def _read_csv(path: Path) -> None:
 
 
 def _parse(path: Path) -> None:
-    from xlbackprop.audit.formula import FormulaError, parse, to_text
+    from xlbackprop.audit.formula import FormulaError, parse
+    from xlbackprop.audit.written import to_text
 
     try:
         tree = parse(path.read_text(encoding="utf-8", errors="replace"))

@@ -17,9 +17,10 @@ from xlbackprop.audit.cells import Sheet
 from xlbackprop.audit.compare import agree
 from xlbackprop.audit.equations import HELPER, NEXT, RATE, Equation, Names, Partial, Unreadable, equations, readings
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
-from xlbackprop.audit.formula import Call, Lane, Name, Num, Tree, leaves, replace_leaves, to_text
+from xlbackprop.audit.formula import Call, Lane, Name, Num, Tree, leaves, replace_leaves
 from xlbackprop.audit.report import Warning
 from xlbackprop.audit.world import CONVENTIONS, World
+from xlbackprop.audit.written import to_text
 from xlbackprop.sheet.address import cell_name
 
 if TYPE_CHECKING:

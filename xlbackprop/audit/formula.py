@@ -1,4 +1,4 @@
-"""Worksheet formulas as trees: what somebody typed, parsed, and printed again in the same language.
+"""Worksheet formulas as trees: what somebody typed, parsed; `written.py` prints it again in the same language.
 
     tree ::= Num | Text | Err | leaf | Call(name, (tree, ...))
 
@@ -222,9 +222,7 @@ def column_index(letters: str) -> int:
     return index - 1
 
 
-_LEVELS: tuple[tuple[str, ...], ...] = (("=", "<>", "<", ">", "<=", ">="), ("&",), ("+", "-"), ("*", "/"), ("^",))
-_LEVEL = {sign: level for level, signs in enumerate(_LEVELS) for sign in signs}
-_NEG, _ATOM = len(_LEVELS), len(_LEVELS) + 1
+LEVELS: tuple[tuple[str, ...], ...] = (("=", "<>", "<", ">", "<=", ">="), ("&",), ("+", "-"), ("*", "/"), ("^",))
 
 
 def assemble(found: Sequence[Token]) -> Tree:
@@ -264,11 +262,11 @@ class _Parser:
         self.position += 1
 
     def binary(self, level: int) -> Tree:
-        if level == len(_LEVELS):
+        if level == len(LEVELS):
             return self.unary()
         tree = self.binary(level + 1)
         length = 0
-        while (sign := self._next()).__class__ is str and sign in _LEVELS[level]:
+        while (sign := self._next()).__class__ is str and sign in LEVELS[level]:
             self.position += 1
             length += 1
             if length > MOST_CHAINED:
@@ -340,55 +338,6 @@ class _Parser:
 
 def _shown(token: Token | None) -> str:
     return "its end" if token is None else repr(token) if isinstance(token, str) else "a value"
-
-
-def to_tokens(tree: Tree) -> list[Token]:
-    """The tokens of a tree with no bracket more than it needs; leaves stay trees."""
-    return _unparse(tree)[0]
-
-
-def _unparse(tree: Tree) -> tuple[list[Token], int]:
-    """The tokens, and how tightly they bind."""
-    if not isinstance(tree, Call):
-        return [tree], _NEG if isinstance(tree, Num) and tree.value < 0 else _ATOM
-    if tree.name == "neg":
-        return ["-", *_within(tree.args[0], _NEG)], _NEG
-    if tree.name == "%":
-        return [*_within(tree.args[0], _ATOM), "%"], _ATOM
-    if tree.name in _LEVEL:
-        level = _LEVEL[tree.name]
-        left, right = tree.args
-        return [*_within(left, level), tree.name, *_within(right, level + 1)], level
-    inside: list[Token] = []
-    for k, arg in enumerate(tree.args):
-        inside += [",", *_unparse(arg)[0]] if k else _unparse(arg)[0]
-    return [tree.name + "(", "(", *inside, ")"], _ATOM
-
-
-def _within(tree: Tree, least: int) -> list[Token]:
-    found, level = _unparse(tree)
-    return found if level >= least else ["(", *found, ")"]
-
-
-def to_text(tree: Tree, leaf: Callable[[Tree], str]) -> str:
-    """The formula's text without `=`; `leaf` writes what is neither a number nor a text."""
-    parts = []
-    for token in to_tokens(tree):
-        if isinstance(token, str):
-            parts.append(token[:-1] if len(token) > 1 and token.endswith("(") else token)
-        elif isinstance(token, Num):
-            parts.append(_number(token.value))
-        elif isinstance(token, Text):
-            parts.append('"' + token.value.replace('"', '""') + '"' if token.value else "")
-        elif isinstance(token, Err):
-            parts.append(token.text)
-        else:
-            parts.append(leaf(token))
-    return "".join(parts)
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value).upper()
 
 
 def leaves(tree: Tree) -> Iterator[Tree]:

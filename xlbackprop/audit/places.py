@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from xlbackprop.audit.formula import Block, Fixed, Lane, Num, Outside, Tree, to_text
+from xlbackprop.audit.formula import Block, Fixed, Lane, Num, Outside, Tree
 from xlbackprop.audit.tables import Table
+from xlbackprop.audit.written import to_text
 from xlbackprop.sheet.address import absolute, cell_name, column_name, in_sheet
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from xlbackprop.audit.book import Book, ListObject
 from xlbackprop.audit.cells import Formula, Sheet
-from xlbackprop.audit.formula import Area, Field, FormulaError, Name, Ref, Tree, parse, to_text
+from xlbackprop.audit.formula import Area, Field, FormulaError, Name, Ref, Tree, parse
 from xlbackprop.audit.formula import leaves as leaves_of
+from xlbackprop.audit.written import to_text
 from xlbackprop.sheet.address import column_name, in_sheet
 
 Place = tuple[int, int]

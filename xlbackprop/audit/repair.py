@@ -18,8 +18,9 @@ import numpy as np
 from xlbackprop.audit.brackets import bracketed
 from xlbackprop.audit.compare import ABSOLUTE, agree
 from xlbackprop.audit.evaluate import Array, UnknownFunction, evaluate
-from xlbackprop.audit.formula import Block, Call, Lane, Num, Tree, leaves, replace_leaves, to_tokens
+from xlbackprop.audit.formula import Block, Call, Lane, Num, Tree, leaves, replace_leaves
 from xlbackprop.audit.surgery import MOST_NODES, Path, node_at, paths, regrouped, renamed, replaced
+from xlbackprop.audit.written import to_tokens
 
 _POWERS = ("^", "POWER", "POW")
 _MOST_RUN = 5  # places side by side

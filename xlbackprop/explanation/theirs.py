@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from xlbackprop.audit.auditing import Audited, audit_tables
-from xlbackprop.audit.formula import Block, Fixed, Lane, Num, Outside, Tree, to_text
+from xlbackprop.audit.formula import Block, Fixed, Lane, Num, Outside, Tree
 from xlbackprop.audit.network import Parameter, Variable
 from xlbackprop.audit.right import program_of, variables_of
 from xlbackprop.audit.table_audit import TableAudit
+from xlbackprop.audit.written import to_text
 from xlbackprop.engine import Engine
 from xlbackprop.errors import WorkbookError
 from xlbackprop.explanation.asked import Asked

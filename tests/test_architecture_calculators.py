@@ -590,6 +590,7 @@ INVALID = {
     "no input": ("[[layers]]\nkind = 'relu'", "missing key input; add it"),
     "an input of two": ("input = [8, 8]\n[[layers]]\nkind = 'relu'", "input: expected a list of length 3"),
     "unknown kind": (text_of("convolution"), "layers[0].kind: unknown kind 'convolution'; choose one of conv, max"),
+    "key without a name": (text_of("relu") + '\n"" = 1\n', "layers[0]: unknown key ''; known are kind, name, from"),
     "unknown key": (text_of("relu size=3"), "layers[0]: unknown key 'size'; known are kind, name, from"),
     "unknown key above": (text_of("relu", top="rates = [1]"), "unknown key 'rates'; known are input, layers,"),
     "no kernel": (text_of("conv channels=4"), "layers[0]: missing key kernel; add it"),

@@ -457,6 +457,7 @@ INVALID = (
     (GOOD.replace("1.0", "1" + "0" * 5000), "is not valid TOML: Exceeds the limit"),
     ("a = " + "[" * 100_000, "brackets are nested too deep"),
     (GOOD.replace("title", "titel"), "tables[0]: unknown key titel; known are title, about"),
+    (GOOD.replace("kind", '"" = 1\nkind', 1), "unknown key ; known are kind, tables, title"),
     (GOOD.replace("kind", "colour = 1\nkind", 1), "unknown key colour; known are kind, tables, title"),
     (GOOD + "grid = { first = 0, last = 1, counts = 3 }", "tables[0].grid: unknown key counts; known are first, last"),
     (GOOD + "factor = { value = 1, nam = 3 }", "tables[0].factor: unknown key nam; known are value, name, product"),

@@ -71,7 +71,7 @@ def _readable(message: str, raw: dict[str, Any]) -> str:
     place = place.strip("`").removeprefix("$").removeprefix(".")
     fact = fact.replace(" | null", "")
     if "unknown field" in fact:
-        key = re.findall(r"`(\w+)`", fact)[-1]
+        key = fact.partition("unknown field ")[2].strip("`")
         fact = f"unknown key {key!r}; known are {', '.join(_keys(place, raw))}"
     elif "Invalid value" in fact and place.endswith("kind"):
         fact = fact.replace("Invalid value", "unknown kind") + f"; choose one of {', '.join(map(str, _KINDS))}"

@@ -15,7 +15,7 @@ from benchmarks.fuzz.targets import Target
 
 BEGIN, END = "<!-- python -m benchmarks.fuzz -->", "<!-- end -->"
 HEADINGS = (
-    "target", "calls", "inputs", "results", "refusals", "different", "stopped", "failures", "slowest", "bound",
+    "target", "calls", "inputs", "results", "refusals", "stopped", "failures", "slowest", "bound",
     "largest worker", "bound",
 )  # fmt: skip
 _VARIES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|[-+]?\d[\d.,e+-]*")
@@ -25,7 +25,6 @@ _VARIES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|[-+]?\d[\d.,e+-]*")
 class Tally:
     target: Target
     counts: Counter[str] = field(default_factory=Counter)
-    complaints: set[str] = field(default_factory=set)  # with what varies from input to input left out
     failures: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # alike: number and text of each
     slowest: tuple[float, str] = (0.0, "")  # seconds, and the number of the input
     megabytes: float = 0.0
@@ -34,19 +33,18 @@ class Tally:
         self.counts[outcome.kind] += 1
         self.slowest = max(self.slowest, (outcome.seconds, number))
         self.megabytes = max(self.megabytes, outcome.megabytes)
-        like = _VARIES.sub("_", outcome.says)[:100]
-        if outcome.kind == "refusal":
-            self.complaints.add(like)
         if outcome.kind in ("failure", "stopped"):
             place = re.search(r"\(\w+\.py:\d+\)", outcome.says)
-            self.failures.setdefault(place[0] if place else like[:40], []).append((number, outcome.says))
+            self.failures.setdefault(place[0] if place else _VARIES.sub("_", outcome.says)[:40], []).append(
+                (number, outcome.says)
+            )
 
 
 def lines(tally: Tally) -> Iterator[str]:
     """What a terminal shows of a target."""
     counts, name = tally.counts, tally.target.name
     yield (
-        f"{name}: {counts['result']:,} results, {counts['refusal']:,} refusals of {len(tally.complaints):,} kinds, "
+        f"{name}: {counts['result']:,} results, {counts['refusal']:,} refusals, "
         f"{counts['stopped']:,} stopped, {counts['failure']:,} failures; "
         f"slowest {tally.slowest[0]:.2f} s ({tally.slowest[1]}), largest worker {tally.megabytes:,.0f} MB"
     )
@@ -75,7 +73,7 @@ def _row(tally: Tally) -> tuple[str, ...]:
     counts, limits = tally.counts, tally.target.limits
     return (
         tally.target.name, tally.target.calls, f"{counts.total():,}", f"{counts['result']:,}", f"{counts['refusal']:,}",
-        f"{len(tally.complaints):,}", f"{counts['stopped']:,}", f"{counts['failure']:,}", f"{tally.slowest[0]:.2f} s",
+        f"{counts['stopped']:,}", f"{counts['failure']:,}", f"{tally.slowest[0]:.2f} s",
         f"{limits.seconds:g} s", f"{tally.megabytes:,.0f} MB", f"+{limits.megabytes:,} MB",
     )  # fmt: skip
 

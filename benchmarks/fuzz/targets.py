@@ -211,29 +211,20 @@ _IN_CHILD = "from benchmarks.fuzz.child import main; main()"
 
 def _command(path: Path) -> None:
     """The command line in a process of its own. Raises EngineError for what it says where it refuses."""
-    number = len(path.read_bytes())
-    for words in COMMANDS[path.suffix][number % len(COMMANDS[path.suffix]) :][:1]:
-        arguments = [word.format(path.name) for word in words]
-        done = subprocess.run(
-            [sys.executable, "-c", _IN_CHILD, *arguments], cwd=path.parent, capture_output=True, timeout=150,
-            check=False,
-            stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(_ROOT)},
-        )  # fmt: skip
-        said = done.stderr.decode("utf-8", "replace")
-        assert done.returncode in (0, 1, 2), f"{arguments}: exit {done.returncode}: {said[-300:]}"
-        assert "Traceback" not in said, f"{arguments}: {said[-300:]}"
-        if done.returncode == 2:
-            lines = said.strip().splitlines()
-            assert sum(line.startswith("Error: ") for line in lines) == 1, f"{arguments}: {said[-300:]}"
-            raise EngineError(lines[-1])
-
-
-def _command_workbook(corpus: Corpus, chance: Random) -> bytes:
-    return _any(corpus, chance)
-
-
-def _weights_or_network(corpus: Corpus, chance: Random) -> bytes:
-    return _small_network_file(corpus, chance)
+    commands = COMMANDS[path.suffix]
+    words = commands[path.stat().st_size % len(commands)]  # one of them, the same for the same input
+    arguments = [word.format(path.name) for word in words]
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_CHILD, *arguments], cwd=path.parent, capture_output=True, timeout=150,
+        check=False, stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(_ROOT)},
+    )  # fmt: skip
+    said = done.stderr.decode("utf-8", "replace")
+    assert done.returncode in (0, 1, 2), f"{arguments}: exit {done.returncode}: {said[-300:]}"
+    assert "Traceback" not in said, f"{arguments}: {said[-300:]}"
+    if done.returncode == 2:
+        lines = said.strip().splitlines()
+        assert sum(line.startswith("Error: ") for line in lines) == 1, f"{arguments}: {said[-300:]}"
+        raise EngineError(lines[-1])
 
 
 _READER, _WHOLE, _PROCESS = Limits(10.0, 512), Limits(60.0, 1024), Limits(200.0, 2048)
@@ -264,13 +255,13 @@ TARGETS = {
             "verify, explain, weights",
             0.0001,
             ".xlsx",
-            _command_workbook,
+            _any,
             _command,
             _PROCESS,
             True,
         ),
         Target(
-            "commands-network", "build, from-torch", 5e-05, ".toml", _weights_or_network, _command, _PROCESS, alone=True
+            "commands-network", "build, from-torch", 5e-05, ".toml", _small_network_file, _command, _PROCESS, alone=True
         ),
         Target(
             "commands-weights", "from-torch", 5e-05, ".npz", lambda _, c: tensors.npz(c), _command, _PROCESS, alone=True

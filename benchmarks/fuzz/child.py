@@ -14,5 +14,5 @@ def main() -> None:
     sys.dont_write_bytecode = True
     # Its own workers send it pickles; what these read is watched where it is read in one process.
     forbidden = tuple(event for event in FORBIDDEN if event != PICKLES)
-    with Guard(forbidden).watching(Path(os.getcwd())):
+    with Guard(forbidden).watching(Path.cwd()):
         command(prog_name="xlbackprop")

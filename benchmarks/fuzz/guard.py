@@ -68,8 +68,8 @@ class Guard:
     def _check(self, event: str, path: object, folder: int = -1) -> None:
         if isinstance(path, int) or self._folder is None:  # open already
             return
-        base = os.path.realpath(f"/proc/self/fd/{folder}") if folder >= 0 else os.getcwd()
-        target = Path(os.path.realpath(os.path.join(base, os.fsdecode(path))))  # type: ignore[arg-type]
+        base = Path(f"/proc/self/fd/{folder}") if folder >= 0 else Path.cwd()
+        target = (base / os.fsdecode(path)).resolve()  # type: ignore[arg-type]
         if target != Path(os.devnull) and not target.is_relative_to(self._folder):
             self._breach(f"{event} {str(target)!r:.200}")
 

@@ -10,7 +10,7 @@ import pytest
 
 from xlbackprop.errors import NetworkError
 from xlbackprop.graph.backward import backward
-from xlbackprop.graph.expr import ONE, ZERO, Number, Op, Prev, Ref, add, build, mul, neg, sub, substitute
+from xlbackprop.graph.expr import ONE, ZERO, Number, Op, Prev, Ref, add, build, div, mul, neg, sub, substitute, total
 from xlbackprop.graph.ops import OPS
 from xlbackprop.graph.program import Program, Role
 from xlbackprop.graph.training import page, table, training
@@ -34,7 +34,19 @@ LISTINGS = Path(__file__).parent / "listings"
         (mul(x, add(y, z)), "x*(y+z)"),
         (mul(neg(x), y), "-(x*y)"),
         (add(x, neg(y)), "x-y"),
+        (mul(Number(-1), x), "-x"),
+        (mul(x, neg(y)), "-(x*y)"),
         (add(ZERO, x), "x"),
+        (add(x, ZERO), "x"),
+        (sub(x, ZERO), "x"),
+        (sub(ZERO, x), "-x"),
+        (div(ZERO, x), "0"),
+        (div(x, ONE), "x"),
+        (div(neg(x), y), "-(x/y)"),
+        (div(x, mul(y, z)), "x/(y*z)"),
+        (neg(Number(2)), "-2"),
+        (total([]), "0"),
+        (total([x, neg(y), z]), "x-y+z"),
         (sub(x, sub(y, z)), "x-(y-z)"),
         (neg(sub(x, y)), "y-x"),
         (neg(neg(x)), "x"),

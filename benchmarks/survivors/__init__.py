@@ -1,0 +1,1 @@
+"""The survivors of mutation: changes of the code that no test objects to."""

@@ -96,6 +96,27 @@ def test_imports(path: Path) -> None:
     assert not ours & FORBIDDEN.get(room, set())
 
 
+# What is filled in while something is read, inferred or drawn; every other dataclass is a value.
+FILLED_IN = {
+    "audit/binding.py": {"BoundTable"},
+    "audit/compare.py": {"Comparison"},
+    "audit/network.py": {"Unit", "Output", "Parameter", "Network"},
+    "audit/parts.py": {"Node"},
+    "audit/report.py": {"Audit"},
+    "audit/values.py": {"Values"},
+    "reference/network.py": {"Pass"},
+    "show/columns.py": {"_Stage"},
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_dataclasses_are_frozen(path: Path) -> None:
+    kinds = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef)]
+    decorated = [(kind.name, ast.unparse(one)) for kind in kinds for one in kind.decorator_list]
+    open_ones = {name for name, text in decorated if text.startswith("dataclass") and "frozen=True" not in text}
+    assert open_ones == FILLED_IN.get(path.relative_to(PACKAGE).as_posix(), set())
+
+
 def test_the_spec_asks_the_tables_for_their_words_and_nothing_else() -> None:
     """So that a new activation is a row on each side and nothing between; `reference` never gets there."""
     asks = {path.stem for path in MODULES if _room(path) == "spec" and any("graph" in name for name in _imports(path))}

@@ -172,6 +172,29 @@ def test_a_large_network_is_checked_in_parts(tmp_path: Path) -> None:
     assert _status(path) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("network", "most", "names"),
+    [
+        *(("era-s6", 280, 8), ("era-s6", 279, 4), ("era-s6", 100, 2), ("era-s6", 45, 1), ("era-s6", 44, 0)),
+        *(("batchnorm", 500, 6), ("batchnorm", 200, 1), ("batchnorm", 100, 0)),
+    ],
+)
+def test_no_more_is_checked_than_there_is_room_for(
+    network: str, most: int, names: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_checks, "MOST_CELLS", most)
+    checked = Layout(load(network)).checks
+    assert len(checked.names) == names
+    assert sum(len(checked.rows_of(name)) for name in checked.columns) <= most
+
+
+@pytest.mark.parametrize(("most", "names"), [(6, 8), (5, 0)])
+def test_a_formula_too_long_for_a_cell_has_no_check(most: int, names: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest here has six references: the imaginary part of an activation."""
+    monkeypatch.setattr(graph_checks, "MOST_USED", most)
+    assert len(Layout(load("era-s6")).checks.names) == names
+
+
 UNEQUAL = """
 rates = [0.5]
 steps = 3

@@ -11,9 +11,10 @@ import pytest
 from xlbackprop.errors import NetworkError
 from xlbackprop.graph.backward import backward
 from xlbackprop.graph.expr import ONE, ZERO, Number, Op, Prev, Ref, add, build, div, mul, neg, sub, substitute, total
+from xlbackprop.graph.listing import _aligned
 from xlbackprop.graph.ops import OPS
 from xlbackprop.graph.program import Program, Role
-from xlbackprop.graph.training import page, table, training
+from xlbackprop.graph.training import SHOWN, page, table, training
 from xlbackprop.networks import load, template_names
 from xlbackprop.sheet.layout import CHECKS, Layout
 from xlbackprop.sheet.printers import in_symbols, number, worksheet
@@ -205,7 +206,31 @@ def test_long_formulas_keep_their_deltas_in_columns() -> None:
     layout = Layout(spec)
     formulas = [layout.table_rows.formula(cell, 999_999) for cell in layout.shown]
     assert 1000 < max(map(len, formulas)) < 8192
-    assert any(name.startswith(("δ_", "∂E/∂a_")) for name in layout.columns)
+    added = {cell.name for cell in table(spec) if cell.role not in (*SHOWN["class"], Role.RATE, Role.SOURCE)}
+    assert added == {f"δ_h{k}" for k in range(1, 19)}  # those of three layers, and nothing else
+
+
+@pytest.mark.parametrize(
+    ("network", "name", "note"),
+    [
+        ("mazur", "w1", "from i1 to h1"),
+        ("mazur", "w8", "from a_h2 to o2"),
+        ("mazur", "b1", "of h1 and h2, not trained"),
+        ("residual", "b1", "of a_1"),
+        ("batchnorm", "γ1", "scale of bn"),
+        ("layernorm", "β1", "shift of ln"),
+        ("attention", "wq1", "query of att"),
+        ("tiny-cnn", "w9", "of kernel 1 of conv"),
+        ("tiny-cnn", "w10", "of kernel 2 of conv"),
+        ("tdnn", "w25", "of kernel 3 of c2"),
+    ],
+)
+def test_a_note_says_what_a_weight_joins(network: str, name: str, note: str) -> None:
+    assert training(load(network))[name].note == note
+
+
+def test_columns_of_a_list_stand_apart() -> None:
+    assert _aligned((("a", "bb"), ("ccc", "d"), ("e", "f"))) == "a    bb\nccc  d\ne    f"
 
 
 def _listing(name: str) -> str:

@@ -26,14 +26,13 @@ def main() -> None:
     options = _options()
     made = population(ROOT, options.rooms)
     chosen = [one for one in sample(made, options.sample, options.seed) if one.code(_source(one)) is not None]
-    keys = {one: report.fate(one, _source(one)).key for one in chosen}
     known = report.read(options.outcomes)
-    waiting = [one for one in chosen if _waits(known.get(keys[one]), options.again)]
+    waiting = [one for one in chosen if _waits(known.get(one), options.again)]
     for fate in _tried(waiting, options):
         report.append(options.outcomes, fate)
         print(fate.line(), flush=True)
     known = report.read(options.outcomes)
-    tables = list(report.tables([known[keys[one]] for one in chosen], made))
+    tables = list(report.tables([known[one] for one in chosen], made))
     print("", *(table.as_text() for table in tables), sep="\n\n")
     if options.output:
         pages.write(options.output, "mutants", "\n\n".join(table.as_markdown() for table in tables))
@@ -46,7 +45,7 @@ def _tried(mutants: Sequence[Mutant], options: argparse.Namespace) -> Iterator[r
         if tests := choice.tests(one, options.seconds, widely=options.again):
             tasks.append((one, tests))
         else:
-            yield report.fate(one, _source(one), "no test")
+            yield report.fate(one, _source(one), "no test", 0)
     with tempfile.TemporaryDirectory(prefix="survivors-") as folder:
         trees = trial.copies(ROOT, Path(folder), options.workers)
         for turn, outcome in trial.trials(

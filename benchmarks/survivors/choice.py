@@ -13,6 +13,8 @@ from coverage import CoverageData
 from benchmarks.survivors.mutants import Mutant
 from benchmarks.witness import FIXTURE, TESTS
 
+ALWAYS = "tests/test_architecture.py::"  # the tests that read the code and do not run it
+
 
 @dataclass(frozen=True)
 class Test:
@@ -48,10 +50,11 @@ class Choice:
             chosen.append(test)
         return chosen
 
-    def _who(self, ran: dict[int, list[str]], lines: Collection[int]) -> Iterator[Test]:
+    def _who(self, ran: dict[int, list[str]], lines: Collection[int]) -> list[Test]:
         names = {name for line in lines for name in ran.get(line, ())}
         fixtures = {name.removeprefix(FIXTURE) for name in names if name.startswith(FIXTURE)}
-        return (one for one in self._tests if one.name in names or one.fixtures & fixtures)
+        ran_it = [one for one in self._tests if one.name in names or one.fixtures & fixtures]
+        return [*ran_it, *(one for one in self._tests if one.name.startswith(ALWAYS))] if ran_it else []
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
+from difflib import unified_diff
 from pathlib import Path
-
-import tomllib
 
 from benchmarks.report import Table
 from benchmarks.survivors.mutants import Mutant
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 REASONS = Path(__file__).with_name("explained.toml")  # why a survivor is no fault of the tests
 LIVES = ("survived", "no test")
@@ -19,26 +23,26 @@ LIVES = ("survived", "no test")
 
 @dataclass(frozen=True)
 class Fate:
-    module: str
-    within: str
-    before: str  # the line
+    mutant: Mutant
+    before: str  # the line, or lines
     after: str
-    outcome: str  # "killed", "survived", "timed out", or "no test" where none ran the statement
+    outcome: str = ""  # "killed", "survived", "timed out", or "no test" where none ran the statement
     tests: int = 0  # that it met, or would have
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """What stays when lines move."""
-        return self.module, self.within, self.before, self.after
+    def place(self) -> tuple[str, ...]:
+        """What its reason is kept by: lines may move."""
+        return self.mutant.module, self.mutant.within, self.before, self.after
 
     def line(self) -> str:
-        return f"{self.outcome:9}  {self.module} {self.within}: {self.before}  =>  {self.after}"
+        where = f"{self.mutant.module} {self.mutant.within}".strip()
+        return f"{self.outcome:9}  {where}: {self.before}  =>  {self.after}"
 
 
-def fate(mutant: Mutant, source: str, outcome: str = "", tests: int = 0) -> Fate:
-    lines = zip_longest(source.split("\n"), (mutant.code(source) or "").split("\n"), fillvalue="")
-    before, after = next(((old, new) for old, new in lines if old != new), ("", ""))
-    return Fate(mutant.module, mutant.within, before.strip(), after.strip(), outcome, tests)
+def fate(mutant: Mutant, source: str, outcome: str, tests: int) -> Fate:
+    changed = list(unified_diff(source.splitlines(), (mutant.code(source) or "").splitlines(), n=0, lineterm=""))[3:]
+    before, after = (" ".join(line[1:].strip() for line in changed if line[0] == sign).strip() for sign in "-+")
+    return Fate(mutant, before, after, outcome, tests)
 
 
 def append(path: Path, one: Fate) -> None:
@@ -46,10 +50,11 @@ def append(path: Path, one: Fate) -> None:
         file.write(json.dumps(asdict(one), ensure_ascii=False) + "\n")
 
 
-def read(path: Path) -> dict[tuple[str, ...], Fate]:
+def read(path: Path) -> dict[Mutant, Fate]:
     """The last fate of each mutant."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {one.key: one for one in (Fate(**json.loads(line)) for line in lines)}
+    fates = (Fate(**{**one, "mutant": Mutant(**one["mutant"])}) for one in map(json.loads, lines))
+    return {one.mutant: one for one in fates}
 
 
 def reasons() -> dict[tuple[str, ...], str]:
@@ -64,7 +69,13 @@ def tables(fates: Sequence[Fate], made: Sequence[Mutant]) -> Iterator[Table]:
     rooms = dict.fromkeys(one.room for one in made)
     yield Table("Mutants", header, [_row(room, fates, made, why) for room in [*rooms, "all"]])
     rows = [
-        (one.module.removeprefix("xlbackprop/"), one.within, f"`{one.before}`", f"`{one.after}`", why.get(one.key, "?"))
+        (
+            one.mutant.module.removeprefix("xlbackprop/"),
+            one.mutant.within,
+            f"`{one.before}`",
+            f"`{one.after}`",
+            why.get(one.place, "?"),
+        )
         for one in fates
         if one.outcome in LIVES
     ]
@@ -74,9 +85,9 @@ def tables(fates: Sequence[Fate], made: Sequence[Mutant]) -> Iterator[Table]:
 def _row(room: str, fates: Sequence[Fate], made: Sequence[Mutant], why: dict[tuple[str, ...], str]) -> tuple[str, ...]:
     """The score is the part of the tried mutants, without those explained, that was noticed."""
     mutants = [one for one in made if room in ("all", one.room)]
-    tried = [one for one in fates if room == "all" or one.module.startswith(f"{room}/")]
+    tried = [one for one in fates if room in ("all", one.mutant.room)]
     lives = [one for one in tried if one.outcome in LIVES]
-    explained = [one for one in lives if one.key in why]
+    explained = [one for one in lives if one.place in why]
     late = sum(one.outcome == "timed out" for one in tried)
     counted = len(tried) - len(explained)
     score = f"{100 * (len(tried) - len(lives)) / counted:.1f} %" if counted else "-"

@@ -13,6 +13,7 @@ from coverage import Coverage
 
 from benchmarks import pages
 from benchmarks.report import Table
+from benchmarks.witness import TESTS
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTED = ("num_statements", "covered_lines", "num_branches", "covered_branches")
@@ -22,10 +23,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
     parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="write the table into this page")
     options = parser.parse_args()
-    table = _table(_numbers())
-    print(table.as_text())
+    table, tests = _table(_numbers()), _tests()
+    print(table.as_text(), tests, sep="\n\n")
     if options.output:
-        pages.write(options.output, "coverage", table.as_markdown())
+        pages.write(options.output, "coverage", f"{table.as_markdown()}\n\n{tests}")
+
+
+def _tests() -> str:
+    """How many tests were recorded, and of which files none was."""
+    lines = (ROOT / TESTS).read_text(encoding="utf-8").splitlines()
+    names = {json.loads(line)["test"] for line in lines}
+    files = {name.partition("::")[0] for name in names}
+    missing = sorted(path.stem for path in (ROOT / "tests").glob("test_*.py") if f"tests/{path.name}" not in files)
+    return f"By {len(names):,} tests" + (f"; without those of {', '.join(missing)}." if missing else ".")
 
 
 def _numbers() -> dict[str, Counter[str]]:

@@ -17,10 +17,9 @@ from typing import Any
 import coverage
 import pytest
 
-TESTS = ".coverage-tests"  # with a line of JSON for each test: its name, seconds and shared fixtures
+TESTS = ".coverage-tests"  # with a line of JSON for each test: its name, seconds of processor time and fixtures
 FIXTURE = "fixture "  # before the name of a shared one
 _SHARED = ("session", "module", "class")
-_seconds: dict[str, float] = {}
 
 
 def coverage_init(registry: object, options: object) -> None:
@@ -38,8 +37,23 @@ def coverage_init(registry: object, options: object) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Append the test to the list when it is over; what its fixtures took counts, as it would alone."""
     _switch(item.nodeid)
-    return (yield)
+    before = _processor_time()
+    result = yield
+    line = {
+        "test": item.nodeid,
+        "seconds": round(_processor_time() - before, 4),
+        "fixtures": sorted(getattr(item, "fixturenames", ())),
+    }
+    with Path(item.config.rootpath, TESTS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    return result
+
+
+def _processor_time() -> float:
+    """Of this process and of those that it waited for: the machine may be busy with others."""
+    return sum(os.times()[:4])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,16 +71,3 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
 def _switch(context: str) -> None:
     if measuring := coverage.Coverage.current():
         measuring.switch_context(context)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
-    """Append the test to the list when it is over; what its fixtures took counts, as it would alone."""
-    report = yield
-    _seconds[item.nodeid] = _seconds.get(item.nodeid, 0.0) + call.duration
-    if call.when == "teardown":
-        fixtures = sorted(getattr(item, "fixturenames", ()))
-        line = json.dumps({"test": item.nodeid, "seconds": round(_seconds.pop(item.nodeid), 4), "fixtures": fixtures})
-        with Path(item.config.rootpath, TESTS).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-    return report

@@ -99,3 +99,19 @@ def test_a_mutant_meets_the_tests_of_its_statement(
 
     mutant = Mutant("room/module.py", "core/NumberReplacer", 0, line, "")
     assert [one.name for one in Choice(project).tests(mutant, most, widely=widely)] == names
+
+
+def test_the_score_leaves_out_what_is_explained(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.survivors import report
+    from benchmarks.survivors.mutants import population, sample
+
+    made = population(project, ["room"])
+    outcomes = ("killed", "killed", "timed out", "survived", "no test")
+    fates = [report.fate(one, MODULE, outcome, 1) for one, outcome in zip(sample(made, 5, seed=0), outcomes)]
+    for one in fates:
+        report.append(project / "outcomes", one)
+    assert list(report.read(project / "outcomes").values()) == fates
+    monkeypatch.setattr(report, "reasons", lambda: {fates[3].place: "speed only"})
+    scores, survivors = report.tables(fates, made)
+    assert scores.rows[-1][3:] == ("5", "2", "1", "2", "1", "75.0 %")
+    assert [row[-1] for row in survivors.rows] == ["speed only", "?"]

@@ -6,6 +6,7 @@ import ast
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from coverage import CoverageData
@@ -19,7 +20,7 @@ ALWAYS = "tests/test_architecture.py::"  # the tests that read the code and do n
 @dataclass(frozen=True)
 class Test:
     name: str  # as pytest knows it
-    seconds: float  # with its fixtures, when they were recorded
+    seconds: float  # of processor time, with its fixtures, when it was recorded
     fixtures: frozenset[str]
 
 
@@ -36,9 +37,7 @@ class Choice:
 
     def tests(self, mutant: Mutant, most: float, *, widely: bool) -> list[Test]:
         """Those that take `most` seconds together; widely: those that ran any function of the module."""
-        path = self._root / mutant.module
-        ran = self._data.contexts_by_lineno(mutant.module)
-        functions = list(_functions(ast.parse(path.read_text(encoding="utf-8"))))
+        ran, functions = self._module(mutant.module)
         lines = set() if widely else _statement(functions, mutant.line)
         if not lines:  # it runs when the module is imported, and shows in whatever the module does
             lines = {line for one in functions for statement in one.body for line in _span(statement)}
@@ -49,6 +48,12 @@ class Choice:
                 break
             chosen.append(test)
         return chosen
+
+    @cache  # noqa: B019 - there is one Choice, and a module has many mutants
+    def _module(self, module: str) -> tuple[dict[int, list[str]], list[ast.FunctionDef]]:
+        """Who ran each line, and the functions."""
+        source = Path(self._root, module).read_text(encoding="utf-8")
+        return self._data.contexts_by_lineno(module), list(_functions(ast.parse(source)))
 
     def _who(self, ran: dict[int, list[str]], lines: Collection[int]) -> list[Test]:
         names = {name for line in lines for name in ran.get(line, ())}

@@ -327,7 +327,7 @@ def read_range(text: str) -> Range | None:
 @lru_cache(maxsize=1 << 14)
 def _column(letters: str) -> int | None:
     letters = letters.replace("$", "").upper()
-    if not 1 <= len(letters) <= 3 or not (letters.isascii() and letters.isalpha()):
+    if len(letters) > 3 or not (letters.isascii() and letters.isalpha()):
         return None
     column = 0
     for letter in letters:

@@ -9,6 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
+from test_audit_catalogue import CLASS, author_of, found_in
 from test_checking import write
 
 from xlbackprop.checking import verify
@@ -146,3 +147,40 @@ def test_typed_tables_say_what_they_hold(tmp_path: Path) -> None:
     (warning,) = found["warnings"]
     assert warning["kind"] == "not-live"
     assert "rounded to 6 decimals" in warning["says"] and "dE/dw1 do not hold" in warning["says"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "first", "second"),
+    [
+        ("a_h1", "a_h2", "a_h2, but by the formulas it is the activation of h1", "a_h1, but by the formulas it is the"),
+        ("E1", "E2", "E2, but by the formulas it is the error of o1", "E1, but by the formulas it is the error of o2"),
+        ("t1", "t2", "t2, but by the formulas it is the target of o1", "t1, but by the formulas it is the target of"),
+    ],
+)
+def test_labels_that_are_exchanged(tmp_path: Path, one: str, other: str, first: str, second: str) -> None:
+    author = author_of(CLASS, {})
+    row = author.layout.row - author.layout.header
+    cells = [author.sheet.cell(row, author.lines[name]) for name in (one, other)]
+    cells[0].value, cells[1].value = cells[1].value, cells[0].value
+    report = found_in(author, tmp_path / "x.xlsx")
+    assert report.verdict == "correct"
+    assert [(odd.cell, odd.kind) for odd in report.warnings] == [
+        (author.cell(name, 0), "label-contradicts-wiring") for name in (one, other)
+    ]
+    for odd, says in zip(report.warnings, (first, second)):
+        assert odd.says.startswith(f"is labelled {says}")
+
+
+def test_a_wrong_rate_is_told_with_its_number(tmp_path: Path) -> None:
+    (mistake,) = found_in(author_of(CLASS, {"w1": "=w1[-1]-t2*dE/dw1[-1]"}), tmp_path / "x.xlsx").mistakes
+    assert mistake.says.endswith("; the effective rate is 0.99, not 0.5")
+    (mistake,) = found_in(author_of(CLASS, {"h1": "=w1*i1+w3*i2"}), tmp_path / "y.xlsx").mistakes
+    assert "rate" not in mistake.says
+
+
+def test_a_label_of_a_weight_that_is_not_there(tmp_path: Path) -> None:
+    author = author_of(CLASS, {})
+    author.sheet.cell(author.layout.row - author.layout.header, author.lines["dE/dw1"]).value = "dE/dw9"
+    (odd,) = found_in(author, tmp_path / "x.xlsx").warnings
+    assert (odd.cell, odd.kind) == (author.cell("dE/dw1", 0), "label-contradicts-wiring")
+    assert odd.says == "is labelled dE/dw9, but by the formulas it is the gradient of w1"

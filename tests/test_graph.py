@@ -206,7 +206,7 @@ def test_long_formulas_keep_their_deltas_in_columns() -> None:
     layout = Layout(spec)
     formulas = [layout.table_rows.formula(cell, 999_999) for cell in layout.shown]
     assert 1000 < max(map(len, formulas)) < 8192
-    added = {cell.name for cell in table(spec) if cell.role not in (*SHOWN["class"], Role.RATE, Role.SOURCE)}
+    added = {cell.name for cell in layout.table if cell.role not in (*SHOWN["class"], Role.RATE, Role.SOURCE)}
     assert added == {f"δ_h{k}" for k in range(1, 19)}  # those of three layers, and nothing else
 
 

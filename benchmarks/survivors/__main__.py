@@ -64,13 +64,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--outcomes", type=Path, default=Path(".survivors.jsonl"), help="what is there is not done again"
     )
-    parser.add_argument("--again", action="store_true", help="the survivors once more, with all tests of their modules")
+    parser.add_argument(
+        "--again", action="store_true", help="survivors without a reason once more, with all tests of their modules"
+    )
     parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="write the tables into this page")
     return parser.parse_args()
 
 
 def _waits(fate: report.Fate | None, again: bool) -> bool:
-    return fate is None or (again and fate.outcome in report.LIVES)
+    return fate is None or (again and fate.outcome in report.LIVES and fate.place not in report.reasons())
 
 
 def _source(mutant: Mutant) -> str:

@@ -185,9 +185,9 @@ def _notes(spec: Spec) -> dict[str, str]:
                 notes.setdefault(name, f"of kernel {k // (len(weights.names) // weights.shape[0]) + 1} of {one.name}")
         if bias:
             users: dict[str, list[str]] = {}
-            per = len(one.units) // len(bias.names)
+            each = len(bias.names) == len(one.units)
             for k, name in enumerate(bias.names):
-                users.setdefault(name, []).extend(one.units[k * per : (k + 1) * per] if per == 1 else [one.name])
+                users.setdefault(name, []).append(one.units[k] if each else one.name)
             for name, units in users.items():
                 notes.setdefault(name, f"of {' and '.join(units)}")
         for tensor in one.tensors:

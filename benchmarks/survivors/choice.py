@@ -36,13 +36,14 @@ class Choice:
         self._tests = [Test(one["test"], one["seconds"], frozenset(one["fixtures"])) for one in read]
 
     def tests(self, mutant: Mutant, most: float, *, widely: bool) -> list[Test]:
-        """Those that take `most` seconds together; widely: those that ran any function of the module."""
+        """Those that take `most` seconds together; widely: those that ran any of the module."""
         ran, functions = self._module(mutant.module)
-        lines = set() if widely else _statement(functions, mutant.line)
-        if not lines:  # it runs when the module is imported, and shows in whatever the module does
-            lines = {line for one in functions for statement in one.body for line in _span(statement)}
+        inside = _statement(functions, mutant.line)
+        tests = self._who(ran, inside or {mutant.line})  # outside functions stand lambdas, too
+        if widely or not (inside or tests):  # it runs when the module is imported, and shows in whatever that does
+            tests = self._who(ran, ran)
         chosen, left = [], most
-        for test in sorted(self._who(ran, lines), key=lambda one: (one.seconds, one.name)):
+        for test in sorted(tests, key=lambda one: (one.seconds, one.name)):
             left -= test.seconds
             if left < 0 and chosen:
                 break

@@ -1,4 +1,4 @@
-"""What is done to a gradient before the update, and layers whose sizes all differ: each case built and verified."""
+"""Cases that no template has, built and verified: clipped and decayed gradients, unlike sizes, a divergence from 0."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ output = [[0.6, -0.5], [0.2, 0.8], [-0.1, 0.3], [0.4, 0.4]]
 inputs = [0.5, -0.3, 0.2, 0.8, -0.6, 0.1]
 targets = [0.4, -0.1, 0.3, 0.2, -0.2, 0.5, 0.1, 0.9]
 """
+DIVERGENCE = """
+loss = "kl divergence"
+[[layers]]
+weights = [[0.5, -0.7], [0.2, 0.9]]
+[[layers]]
+kind = "softmax"
+[[samples]]
+inputs = [1, -2]
+targets = [0, 1]
+"""
 CASES = {
     "l1": "l1 = 0.3" + DENSE,
     "l2": "l2 = 0.3" + DENSE,
@@ -43,6 +53,7 @@ CASES = {
     "the largest norm": "clip_norm = 0.5" + DENSE,
     "the largest value": "clip_value = 0.5" + DENSE,
     "a query of 1, values of 2, features of 3, an output of 4": ATTENTION,
+    "a divergence from 0, where 0 LN(0) is 0": DIVERGENCE,
 }
 
 

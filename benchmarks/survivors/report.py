@@ -72,14 +72,20 @@ def tables(fates: Sequence[Fate], made: Sequence[Mutant]) -> Iterator[Table]:
         (
             one.mutant.module.removeprefix("xlbackprop/"),
             one.mutant.within,
-            f"`{one.before}`",
-            f"`{one.after}`",
-            why.get(one.place, "?"),
+            _code(one.before),
+            _code(one.after),
+            str(one.tests),
+            why.get(one.place, "open"),
         )
         for one in fates
         if one.outcome in LIVES
     ]
-    yield Table("Survivors", ("module", "in", "line", "becomes", "why it lives"), rows, texts=5)
+    yield Table("Survivors", ("module", "in", "line", "becomes", "tests met", "why it lives"), rows, texts=4)
+
+
+def _code(line: str) -> str:
+    """As Markdown, where a stroke would begin the next cell."""
+    return f"`{line}`".replace("|", r"\|") if line else ""
 
 
 def _row(room: str, fates: Sequence[Fate], made: Sequence[Mutant], why: dict[tuple[str, ...], str]) -> tuple[str, ...]:

@@ -112,6 +112,20 @@ def test_one_changed_cell_in_libreoffice(small: Path, tmp_path: Path) -> None:
     assert [(one.sheet, one.cell) for one in report.roots] == [(sheet, cell)]
 
 
+def test_the_terminal_shows_the_first_places_and_counts_the_others(small: Path, tmp_path: Path) -> None:
+    columns = "J K L M S T U V X Y Z AA AB AC".split()
+
+    def change(sheets: dict[str, Worksheet]) -> None:
+        for column in columns:
+            cell = sheets[TABLE][f"{column}8"]
+            cell.value = f"{cell.value}+1"
+
+    lines = verify(_changed(small, tmp_path / "x.xlsx", change)).as_text().split("\n")
+    assert lines[1].startswith("  14 cells are wrong by their own formula, ")
+    assert sum(line.startswith("    right  ") for line in lines) == 12
+    assert lines[-1] == "  and 2 more places; --json lists them all"
+
+
 def test_a_wrong_column_is_one_mistake(small: Path, tmp_path: Path) -> None:
     def change(sheets: dict[str, Worksheet]) -> None:
         for row in range(6, 13):

@@ -40,18 +40,19 @@ def main() -> None:
 
 def _tried(mutants: Sequence[Mutant], options: argparse.Namespace) -> Iterator[report.Fate]:
     choice = Choice(ROOT)
-    tasks = []
-    for one in mutants:
-        if tests := choice.tests(one, options.seconds, widely=options.again):
-            tasks.append((one, tests))
-        else:
-            yield report.fate(one, _source(one), "no test", 0)
+    met = {one: choice.tests(one, options.seconds, widely=options.again) for one in mutants}
     with tempfile.TemporaryDirectory(prefix="survivors-") as folder:
         trees = trial.copies(ROOT, Path(folder), options.workers)
-        for turn, outcome in trial.trials(
-            trees, ((one.module, one.code(_source(one)) or "", tests) for one, tests in tasks)
-        ):
-            yield report.fate(tasks[turn][0], _source(tasks[turn][0]), outcome, len(tasks[turn][1]))
+        trial.prepare()
+        sound = trial.passing(trees[0], list({test: None for tests in met.values() for test in tests}))
+        met = {one: [test for test in tests if test.name in sound] for one, tests in met.items()}
+        tried = [one for one in mutants if met[one]]
+        tasks = ((one.module, one.code(_source(one)) or "", met[one]) for one in tried)
+        for turn, outcome in trial.trials(trees, tasks):
+            yield report.fate(tried[turn], _source(tried[turn]), outcome, len(met[tried[turn]]))
+    for one in mutants:
+        if not met[one]:
+            yield report.fate(one, _source(one), "no test", 0)
 
 
 def _options() -> argparse.Namespace:

@@ -28,6 +28,7 @@ LIBRARIES = (
 )
 START, TIMES, WALL = 30.0, 5.0, 10.0  # seconds, and times the tests' own; wall clock for a second of processor time
 MEMORY = 6 * 2**30  # bytes of address space
+PASSED = ".passed"  # the list of tests that passed, in a copy
 NEVER = (".git", ".venv", ".coverage*", ".hypothesis", "*_cache", "__pycache__")
 
 
@@ -49,26 +50,39 @@ def copies(root: Path, folder: Path, count: int) -> list[Path]:
     return trees
 
 
-def trials(trees: Sequence[Path], tasks: Iterable[tuple[str, str, Sequence[Test]]]) -> Iterator[tuple[int, str]]:
-    """For each task (module, its new code, tests) its number and outcome, as they come: as many at once as copies.
-
-    An outcome is "killed", "survived" or "timed out".
-    """
+def prepare() -> None:
+    """Import once what every trial needs."""
     for name in LIBRARIES:
         with suppress(ImportError):
             importlib.import_module(name)
     sys.dont_write_bytecode = True  # two changes within a second look alike to the cache of bytecode
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+def passing(tree: Path, tests: Sequence[Test]) -> set[str]:
+    """The names of those that pass without a change; others can tell nothing of one."""
+    os.waitpid(_fork(tree, tests, _allowed(tests)), 0)
+    passed = set((tree / PASSED).read_text(encoding="utf-8").splitlines())
+    if tests and not passed:
+        raise RuntimeError("tests: none of the recorded ones passes; record them again under coverage")
+    return passed
+
+
+def trials(trees: Sequence[Path], tasks: Iterable[tuple[str, str, Sequence[Test]]]) -> Iterator[tuple[int, str]]:
+    """For each task (module, its new code, tests) its number and outcome, as they come: as many at once as copies.
+
+    An outcome is "killed", "survived" or "timed out".
+    """
     free, running = list(trees), dict[int, tuple[int, Running]]()
     for turn, (module, code, tests) in enumerate(tasks):
         if not free:
             yield from _ended(running, free)
         tree = free.pop()
         path = tree / module
-        seconds = START + TIMES * sum(one.seconds for one in tests)
+        seconds = _allowed(tests)
         trial = Running(tree, path, path.read_text(encoding="utf-8"), time.monotonic() + WALL * seconds)
         path.write_text(code, encoding="utf-8")
-        running[_fork(tree, tests, seconds)] = turn, trial
+        running[_fork(tree, tests, seconds, "-x")] = turn, trial
     while running:
         yield from _ended(running, free)
 
@@ -95,12 +109,15 @@ def _ended(running: dict[int, tuple[int, Running]], free: list[Path]) -> Iterato
 def _outcome(status: int, late: bool) -> str:
     if late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         return "timed out"
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise RuntimeError("tests: the recorded ones are not there; run them again under coverage")
     return "killed" if status else "survived"
 
 
-def _fork(tree: Path, tests: Sequence[Test], seconds: float) -> int:
+def _allowed(tests: Sequence[Test]) -> float:
+    """Seconds of processor time."""
+    return START + TIMES * sum(one.seconds for one in tests)
+
+
+def _fork(tree: Path, tests: Sequence[Test], seconds: float, *options: str) -> int:
     process = os.fork()
     if process:
         return process
@@ -114,17 +131,18 @@ def _fork(tree: Path, tests: Sequence[Test], seconds: float) -> int:
         sys.path[0] = str(tree)
         for name in [name for name in sys.modules if name.partition(".")[0] in ("benchmarks", "tests")]:
             del sys.modules[name]
+        Path(PASSED).write_text("", encoding="utf-8")
         said = os.open(tree / ".said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(said, 1)
         os.dup2(said, 2)
         files = dict.fromkeys(one.name.partition("::")[0] for one in tests)
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests)])
+        code = pytest.main([*options, "-q", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests)])
     finally:
         os._exit(int(code))
 
 
 class _Chosen:
-    """The plugin that leaves the chosen tests, in their order."""
+    """The plugin that leaves the chosen tests, in their order, and lists those that passed."""
 
     def __init__(self, tests: Sequence[Test]) -> None:
         self._order = {one.name: k for k, one in enumerate(tests)}
@@ -132,3 +150,8 @@ class _Chosen:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = sorted((one for one in items if one.nodeid in self._order), key=lambda one: self._order[one.nodeid])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            with Path(PASSED).open("a", encoding="utf-8") as file:
+                file.write(report.nodeid + "\n")

@@ -113,7 +113,7 @@ def test_one_changed_cell_in_libreoffice(small: Path, tmp_path: Path) -> None:
 
 
 def test_the_terminal_shows_the_first_places_and_counts_the_others(small: Path, tmp_path: Path) -> None:
-    columns = "J K L M S T U V X Y Z AA AB AC".split()
+    columns = ["J", "K", "L", "M", "S", "T", "U", "V", "X", "Y", "Z", "AA", "AB", "AC"]
 
     def change(sheets: dict[str, Worksheet]) -> None:
         for column in columns:

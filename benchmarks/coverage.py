@@ -57,7 +57,7 @@ def _numbers() -> dict[str, Counter[str]]:
 def _table(rooms: dict[str, Counter[str]]) -> Table:
     header = ("room", "statements", "run", "lines", "branches", "taken", "branches taken")
     everything: Counter[str] = sum(rooms.values(), Counter())
-    return Table("Coverage", header, [_row(*one) for one in (*rooms.items(), ("all", everything))])
+    return Table("Lines and branches", header, [_row(*one) for one in (*rooms.items(), ("all", everything))])
 
 
 def _row(room: str, counts: Counter[str]) -> Sequence[str]:

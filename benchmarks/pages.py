@@ -11,7 +11,7 @@ def write(page: Path, name: str, text: str) -> None:
     begin, end = f"<!-- measured: {name} -->\n", "<!-- end -->"
     old = page.read_text(encoding="utf-8")
     new, count = re.subn(
-        f"({re.escape(begin)}).*?({end})", lambda found: found[1] + text + "\n" + found[2], old, flags=re.S
+        f"({re.escape(begin)}).*?({end})", lambda found: found[1] + text + "\n" + found[2], old, flags=re.DOTALL
     )
     if count != 1:
         raise ValueError(f"{page}: {count} places for {name!r}; one `{begin.strip()}` ... `{end}` is needed")

@@ -39,7 +39,7 @@ FUNCTIONS = {
     "MOD",
     "PI",
     "ROUND",
-    "ROWS",
+    "ROW",
     "SIGN",
     "SIN",
     "SINH",

@@ -136,7 +136,7 @@ class Layout:
     def formula(self, column: Column, k: int) -> str:
         """The formula of the k-th row, without its `=`."""
         if column.cell.expr is None:
-            return self._on_grid(k)
+            return self._on_grid()
 
         def resolve(ref: Ref | Prev | Block) -> str:
             if ref.name in self._set:
@@ -145,11 +145,15 @@ class Layout:
 
         return worksheet(column.cell.expr, resolve)
 
-    def _on_grid(self, k: int) -> str:
-        """From the first to the last number, by how many rows there are down to this one."""
+    def _on_grid(self) -> str:
+        """From the first to the last number, by how far down from the header this row is.
+
+        Not by ROWS(A$8:A9), which would be shorter: with the formula's own cell in it, some calculators take
+        that for a circle.
+        """
         first, last = self._set[FIRST], self._set[LAST]
-        rows = f"ROWS(A${self.first_row + 1}:{cell_name(self.first_row + k, 0)})"
-        return f"{first}+({last}-{first})*({rows}-1)/{self.table.count - 1}"
+        above = f"ROW()-ROW(A${self.header_row + 1})-1"
+        return f"{first}+({last}-{first})*({above})/{self.table.count - 1}"
 
     def row_place(self, column: Column, k: int) -> Place:
         return self.sheet, self.first_row + k, self.place(column)

@@ -62,7 +62,7 @@ class LibreOffice:
             copy = folder / "copy.xlsx"
             canary = copy_with_canary(path, copy, inputs)
             converted = self.convert(copy, "xlsx:Calc MS Excel 2007 XML", folder / "out")
-            values = _read(converted)
+            values = sheet_values(converted)
         found = values[CANARY_SHEET][0][1]
         if found != canary.expected:
             raise EngineError(f"{self.name} did not recalculate (canary {found!r}, not {canary.expected!r})")
@@ -156,7 +156,7 @@ def find() -> str:
     raise EngineError("LibreOffice is not installed; install it (Debian, Ubuntu: apt-get install libreoffice-calc)")
 
 
-def _read(path: Path) -> dict[str, list[list[Value]]]:
+def sheet_values(path: Path) -> dict[str, list[list[Value]]]:
     """Every sheet's values. An error and a blank both read as None: the reader does not tell them apart."""
     from python_calamine import CalamineWorkbook
 

@@ -1,7 +1,8 @@
-"""The text of a network file, of whichever kind it is, the TOML tables in it, and what its words may hold."""
+"""The text of a network file, of whichever kind it is, the TOML tables in it, and what its words and numbers may be."""
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -53,3 +54,11 @@ def check_texts(value: object, place: str = "") -> None:
             raise NetworkError(f"{place}: has {len(value):,} characters; a text has at most {LONGEST_TEXT:,}")
         if half := re.search("[\ud800-\udfff\ufffe\uffff]", value):
             raise NetworkError(f"{place}: holds U+{ord(half[0]):04X}, which is no character; leave it out")
+
+
+def check_number(place: str, value: float) -> None:
+    """Raises NetworkError for a number that a cell cannot hold in every spreadsheet."""
+    if not math.isfinite(value):
+        raise NetworkError(f"{place}: is {value}; give a finite number")
+    if 0 < abs(value) < sys.float_info.min:
+        raise NetworkError(f"{place}: is {value!r}, and Excel takes what is nearer to 0 than 2.3e-308 for 0; give 0")

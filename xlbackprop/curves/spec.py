@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import check_texts, parsed, text_of
+from xlbackprop.network_file import check_number, check_texts, parsed, text_of
 
 KIND = "functions"
 MOST_ROWS = 1_000  # a curve needs no more points
@@ -238,8 +237,7 @@ def _check_numbers(place: str, table: Table) -> None:
         if low >= high:
             raise NetworkError(f"{place}.derivative_range: {low!r} is not below {high!r}; give the lower first")
     for key, value in given.items():
-        if not math.isfinite(value):
-            raise NetworkError(f"{place}.{key}: is {value}; give a finite number")
+        check_number(f"{place}.{key}", value)
 
 
 def _check_targets(place: str, table: Table) -> None:

@@ -80,13 +80,16 @@ class Factors:
                         self._instead[name] = mean
                         self._add(adjoints, name, mean)
                 continue
+            made_values = stage.values[0, 0].tolist()
             for k, places in enumerate(self._plan.places[n]):
                 if places:
                     slopes = self._slopes(stage, k).tolist()
                     for j, i, local in places:  # a name may stand in several places
                         result[local] = result.get(local, 0.0) + slopes[j][i]
-                        # Beside an operand that is no number there is none, though the factor may not need it.
-                        self.noise[local] = FLOOR if math.isfinite(result[local]) else math.inf
+                        # Beside an operand that is no number there is none, though the factor may not need it; and
+                        # at a pole, as of a logarithm of 0, the step's quotient tells of the step alone.
+                        known = math.isfinite(result[local]) and math.isfinite(made_values[i])
+                        self.noise[local] = FLOOR if known else math.inf
             self.noise |= {local: size for local, size in _rough(stage).items() if local in result}
             for made, name, local in self._plan.products[n]:
                 outer = self._observed_adjoint(made)

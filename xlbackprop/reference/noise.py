@@ -44,6 +44,11 @@ class Tape:
         self._rows = _Block(batches.visits, max(ROWS, batches.size))
         self._steps = _Block(batches.steps + 1, ROWS)
         self._random = np.random.default_rng(0)
+        self._overflowed = False
+
+    def overflow(self, *_: object) -> None:
+        """From now on look for infinities: a cell cannot hold one, and is an error, and so is all that uses it."""
+        self._overflowed = True
 
     def at(self, step: int, start: int, count: int) -> None:
         """Go on to a step, whose batch has `count` rows from `start` on."""
@@ -64,6 +69,8 @@ class Tape:
         roundings = slice(block.period, block.period + values.shape[1])
         if rough is not None:
             values = values + rough * kept.digits[roundings].transpose(1, 0, 2) / 8
+        if self._overflowed:
+            values = np.where(np.isfinite(values), values, np.nan)
         # What has one row, as parameters have, is the same in all rows of the batch.
         kept.copies[block.rows] = values.transpose(1, 0, 2)
         return np.asarray(values * kept.factors[roundings].transpose(1, 0, 2))

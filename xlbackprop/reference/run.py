@@ -43,7 +43,7 @@ def trainings(specs: Sequence[Spec], calculator: Calculator) -> list[Numbers]:
     now = in_lanes([np.array([[value for value, _, _ in one.initial.values()]]) for one in specs])
     places = [names.index(name) for name in spec.trained]
     before: dict[str, Array] = {key: np.zeros((lanes, len(spec.trained))) for key in "mv"}
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore", over="call", divide="call", call=tape.overflow):
         for step, (start, count) in enumerate(spec.batches):
             tape.at(step, start, count)
             visited = samples[start : start + count]

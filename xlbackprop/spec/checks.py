@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import check_texts
+from xlbackprop.network_file import check_number, check_texts
 from xlbackprop.spec import formulas
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.layers import Circuit, Conv, Dense, Softmax
@@ -113,8 +113,7 @@ def _check_shapes(spec: Spec) -> None:
 
 def _check_numbers(spec: Spec) -> None:
     for place, value in _all_numbers(spec):
-        if not math.isfinite(value):
-            raise NetworkError(f"{place}: is {value}; give a finite number")
+        check_number(place, value)
     for k, rate in enumerate(spec.rates):
         if rate <= 0:
             raise NetworkError(f"rates[{k}]: is {rate!r}; a learning rate is above 0")

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from xlbackprop.errors import NetworkError
+from xlbackprop.network_file import check_number
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
@@ -44,7 +45,9 @@ def _check(tree: ast.expr, text: str, depth: int) -> None:
             parts = [operand]
         case ast.Call(ast.Name(), [_, *_] as arguments, []):
             parts = arguments
-        case ast.Name() | ast.Constant(value=int() | float()):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            check_number(repr(text), float(str(value)))  # of its digits, for a whole number may be too large for one
+        case ast.Name():
             pass
         case _:
             raise NetworkError(

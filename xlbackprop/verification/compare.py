@@ -28,7 +28,7 @@ from xlbackprop.verification.read import Found
 
 RELATIVE = 1e-12  # what two honest calculators may differ by, of the larger number
 ROUNDINGS = 0.5  # and this part of the noise that moving last digits by up to 64 units was seen to make
-FLOOR = 1e-290  # and this: nearer to 0 doubles lose digits, and calculators differ in what they keep
+FLOOR = 1e-305  # and this: below 2.2e-308 doubles lose digits, and calculators differ in what they keep
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ Draw = st.DrawFn
 def numbers(limit: float, least: float) -> st.SearchStrategy[float]:
     """Numbers of few digits, some of them 0 or equal, and some of all their digits, not nearer to 0 than `least`."""
     few = st.integers(-100, 100).map(lambda n: n * limit / 100)
-    return st.one_of(few, st.floats(-limit, limit, allow_nan=False, allow_subnormal=False).map(lambda x: x if abs(x) >= least else 0.0))
+    return st.one_of(
+        few,
+        st.floats(-limit, limit, allow_nan=False, allow_subnormal=False).map(lambda x: x if abs(x) >= least else 0.0),
+    )
 
 
 @st.composite

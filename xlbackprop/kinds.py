@@ -18,6 +18,7 @@ from xlbackprop.network_file import parsed
 if TYPE_CHECKING:
     from xlbackprop.architecture.spec import Architecture
     from xlbackprop.curves.spec import Functions
+    from xlbackprop.engine import Engine
     from xlbackprop.spec import Spec
 
     Document = Spec | Functions | Architecture
@@ -128,7 +129,7 @@ def forward_picture(document: Document) -> bytes:
     return forward_png(document)
 
 
-def verify(path: Path, *, engine: str, progress: Progress = lambda phase: None) -> OurReport:
+def verify(path: Path, *, engine: str | Engine, progress: Progress = lambda phase: None) -> OurReport:
     """Recalculate and check a workbook of ours, of whichever kind it is."""
     verifier: Callable[..., OurReport]
     match kind_of_workbook(path):

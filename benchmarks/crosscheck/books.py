@@ -11,11 +11,12 @@ from xlbackprop.errors import NetworkError
 from xlbackprop.networks import TRAINING, load, load_any, template_names, templates
 from xlbackprop.spec import override
 
-STEPS = 5
+STEPS = 3
+RATES = 2  # the sheets of more have the same formulas at other addresses
 OTHER_STYLE = {"class": "delta", "delta": "class"}
 # Of worksheets: what is not left out is written as in the template's own workbook.
 LEVELS = ("scaffolded", "blank")
-AT_LEVELS = ("era-s6", "softmax-logistic", "tiny-cnn")
+AT_LEVELS = ("era-s6", "tiny-cnn")
 
 
 def books(folder: Path, only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]]:
@@ -26,10 +27,11 @@ def books(folder: Path, only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]
         if name not in training:
             yield name, kinds.build(load_any(name), path)
             continue
-        yield name, kinds.build(override(load(name), steps=STEPS), path)
+        short = {"steps": STEPS, "rates": load(name).rates[:RATES]}
+        yield name, kinds.build(override(load(name), **short), path)
         for form in _forms(name):
             try:
-                kinds.build(override(load(name), steps=STEPS, **form), path)
+                kinds.build(override(load(name), **short, **form), path)
             except NetworkError:
                 continue  # not every network can be laid out so
             yield f"{name}, {', '.join(form.values())}", path

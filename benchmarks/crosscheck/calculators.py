@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from openpyxl import load_workbook
+from python_calamine import CalamineWorkbook
 
 from xlbackprop.engine import Engine, Inputs, Value
 from xlbackprop.engine.embedded import Embedded
@@ -64,10 +65,12 @@ class Formualizer(Foreign):
 
         book = formualizer.load_workbook(str(path))
         book.evaluate_all()
+        sizes = CalamineWorkbook.from_path(str(path))
         result: Values = {}
-        for sheet in load_workbook(path, read_only=False):
-            cells = [[(row, column) for column in range(1, sheet.max_column + 1)] for row in range(1, sheet.max_row + 1)]
-            result[sheet.title] = [[_plain(book.get_value(sheet.title, *cell)) for cell in row] for row in cells]
+        for name in book.sheet_names:
+            bottom, right = sizes.get_sheet_by_name(name).end or (0, 0)
+            area = formualizer.RangeAddress(name, 1, 1, bottom + 1, right + 1)
+            result[name] = [[_plain(value) for value in row] for row in book.sheet(name).get_values(area)]
         return result
 
 
@@ -153,7 +156,7 @@ def _number(text: str) -> str:
 
 def _plain(value: Any) -> Value:
     """An error is told as a dictionary."""
-    return f"#{value.get('kind', value)}" if isinstance(value, dict) else value
+    return f"#{value['kind']}" if isinstance(value, dict) else value
 
 
 _EXPONENT = re.compile(r"(?<=\d)E(?=[+-]?\d)")

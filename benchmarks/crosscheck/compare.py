@@ -24,6 +24,7 @@ Cell = tuple[str, int, int]  # sheet, row, column, counted from 1
 # Functions that give one of their arguments, or a whole number: they make no rounding of their own.
 EXACT = {"ABS", "CHOOSE", "COUNTIF", "IF", "INDEX", "INT", "MAX", "MIN", "MOD", "PI", "ROW", "SIGN"}
 OPERATORS = "+-*/"
+EXACT_EPSILON = 2.0**-52  # of a calculator that keeps all digits
 
 
 class Book:
@@ -80,10 +81,9 @@ class Outcome:
     cells: int = 0
     equal: int = 0
     inherited: int = 0
-    fifteen: int = 0  # equal to 15 digits
+    fifteen: int = 0  # equal to 15 digits, of a calculator that keeps no more
     begins: dict[tuple[str, ...], list[Difference]] = field(default_factory=dict)
     outside: set[Cell] = field(default_factory=set)  # what the verifier objects to
-    outside_begins: set[Cell] = field(default_factory=set)  # of these, where it begins
     worst: float = 0.0  # relative, where rounding does not decide; as the verifier tells
     failed: str = ""
 
@@ -133,15 +133,17 @@ def outcome(book: Book, engine: Engine) -> tuple[Outcome, Mapping[Cell, float | 
     wrong = {(one.sheet, one.row + 1, one.column + 1): one.root for one in report.mismatches}
     result.outside = set(wrong)
     different = {cell for cell, value in watched.values.items() if value != book.carried[cell]}
-    saved = {cell for cell in different if _to_fifteen(book.carried[cell]) == watched.values[cell]}
+    short = engine.epsilon > EXACT_EPSILON
+    saved = {cell for cell in different if short and _to_fifteen(book.carried[cell]) == watched.values[cell]}
     result.equal, result.fifteen = len(book.formulas) - len(different), len(saved)
     others = different - saved
-    for cell in others:
-        if any(one in others for one in book.precedents(cell)):
-            result.inherited += 1
-        else:
-            found = Difference(cell, book.formulas[cell], book.carried[cell], watched.values[cell], cell in wrong)
-            result.begins.setdefault(book.causes(cell), []).append(found)
+    begins = {cell for cell in others if not any(one in others for one in book.precedents(cell))}
+    result.inherited = len(others - begins)
+    # With other inputs the verifier objects to some cells that are as carried with these.
+    begins |= {cell for cell, is_root in wrong.items() if is_root and cell not in others and cell in book.formulas}
+    for cell in sorted(begins):
+        found = Difference(cell, book.formulas[cell], book.carried[cell], watched.values[cell], cell in wrong)
+        result.begins.setdefault(book.causes(cell), []).append(found)
     return result, watched.values
 
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -70,21 +70,26 @@ class LibreOffice:
 
     def convert(self, path: Path, to: str, folder: Path) -> Path:
         """Open a file, recalculate it, and save it in `folder` in another format; the new file's path."""
+        (target,) = self.convert_all([path], to, folder)
+        return target
+
+    def convert_all(self, paths: Sequence[Path], to: str, folder: Path) -> list[Path]:
+        """The same of many files, with one start of the program."""
         with scratch() as profile:
             user = profile / "user"
             user.mkdir()
             (user / "registrymodifications.xcu").write_text(_profile(), encoding="utf-8")
             command = [
                 self._program, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore",
-                "--nolockcheck", "--convert-to", to, "--outdir", str(folder), str(path),
+                "--nolockcheck", "--convert-to", to, "--outdir", str(folder), *map(str, paths),
             ]  # fmt: skip
             complaint = self._run(command)
-        target = folder / f"{path.stem}.{to.partition(':')[0]}"
-        if not target.exists():
+        targets = [folder / f"{path.stem}.{to.partition(':')[0]}" for path in paths]
+        if not all(target.exists() for target in targets):
             raise EngineError(
                 f"{self.name} could not open the workbook ({complaint or 'no reason given'}); try it by hand"
             )
-        return target
+        return targets
 
     def _run(self, command: list[str]) -> str:
         """Run it to its end, or to that of its time, and return what it says."""

@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     folder = tmp_path_factory.mktemp("files")
 
     def made(name: str) -> Path:
-        template = name.split(",", maxsplit=1)[0]
+        template, _, _ = name.partition(",")
         document: Any = load_any(template)
         if template in template_names(TRAINING):
             document = override(document, steps=3, rates=document.rates[:2], **FORMS.get(name, {}))

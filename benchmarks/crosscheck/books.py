@@ -1,4 +1,4 @@
-"""The workbooks that are compared: every template in every form that changes its formulas, for a few steps."""
+"""The workbooks that are compared: every template, and some in other forms, for a few steps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from xlbackprop import kinds
-from xlbackprop.errors import NetworkError
 from xlbackprop.networks import TRAINING, load, load_any, template_names, templates
 from xlbackprop.spec import override
 
 STEPS = 3
-RATES = 2  # the sheets of more have the same formulas at other addresses
-OTHER_STYLE = {"class": "delta", "delta": "class"}
-# Of worksheets: what is not left out is written as in the template's own workbook.
-LEVELS = ("scaffolded", "blank")
-AT_LEVELS = ("era-s6", "tiny-cnn")
+RATES = 1  # the sheets of more have the same formulas at other addresses
+# What other forms write otherwise, by a template that can have them.
+FORMS: dict[str, tuple[dict[str, Any], ...]] = {
+    "era-s6": ({"style": "delta"}, {"layout": "matrix"}, {"level": "scaffolded"}, {"level": "blank"}),
+    "three-hidden": ({"style": "class"}, {"layout": "matrix"}),
+    "attention": ({"layout": "matrix"},),
+    "xor": ({"style": "class"},),
+    "tiny-cnn": ({"level": "blank"},),
+}
 
 
 def books(folder: Path, only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]]:
@@ -29,16 +32,5 @@ def books(folder: Path, only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]
             continue
         short = {"steps": STEPS, "rates": load(name).rates[:RATES]}
         yield name, kinds.build(override(load(name), **short), path)
-        for form in _forms(name):
-            try:
-                kinds.build(override(load(name), **short, **form), path)
-            except NetworkError:
-                continue  # not every network can be laid out so
-            yield f"{name}, {', '.join(form.values())}", path
-
-
-def _forms(name: str) -> Iterator[dict[str, Any]]:
-    yield {"style": OTHER_STYLE[load(name).style]}
-    yield {"layout": "matrix"}
-    if name in AT_LEVELS:
-        yield from ({"level": level} for level in LEVELS)
+        for form in FORMS.get(name, ()):
+            yield f"{name}, {', '.join(form.values())}", kinds.build(override(load(name), **short, **form), path)

@@ -97,8 +97,17 @@ class HyperFormula(Foreign):
 
     def values(self, path: Path) -> Values:
         book = load_workbook(path)
-        cells = {sheet.title: [[_typed(value) for value in row] for row in sheet.values] for sheet in book}
-        names = {name: f"={one.attr_text}" for name, one in book.defined_names.items()}
+        # It takes no Greek letters in names, so they get others.
+        short = {name: f"name_{k}" for k, name in enumerate(book.defined_names)}
+        any_name = re.compile(rf"\b({'|'.join(map(re.escape, short)) or '(?!)'})\b")
+
+        def typed(value: Any) -> Any:
+            value = _typed(value)
+            is_formula = isinstance(value, str) and value.startswith("=")
+            return any_name.sub(lambda match: short[match[0]], value) if is_formula else value
+
+        cells = {sheet.title: [[typed(value) for value in row] for row in sheet.values] for sheet in book}
+        names = {short[name]: f"={one.attr_text}" for name, one in book.defined_names.items()}
         answer = _run([self._program, str(_SCRIPT)], self.name, json.dumps({"sheets": cells, "names": names}))
         values: Values = json.loads(answer)
         return values

@@ -24,6 +24,7 @@ Cell = tuple[str, int, int]  # sheet, row, column, counted from 1
 # Functions that give one of their arguments, or a whole number: they make no rounding of their own.
 EXACT = {"ABS", "CHOOSE", "COUNTIF", "IF", "INDEX", "INT", "MAX", "MIN", "MOD", "PI", "ROW", "SIGN"}
 OPERATORS = "+-*/"
+REFERENCE = "a reference"
 EXACT_EPSILON = 2.0**-52  # of a calculator that keeps all digits
 
 
@@ -55,12 +56,13 @@ class Book:
                 yield from (place for place in places if place in self.formulas)
 
     def causes(self, cell: Cell) -> tuple[str, ...]:
-        """The functions of a formula that may round in their own way; its operators where it has none."""
+        """The functions of a formula that may round in their own way; else its operators."""
         tokens = Tokenizer(self.formulas[cell]).items
         used = {token.value.rstrip("(") for token in tokens if token.type == "FUNC" and token.subtype == "OPEN"}
         if rounding := used - EXACT:
             return tuple(sorted(rounding))
-        return ("^",) if any(token.value == "^" for token in tokens) else (OPERATORS,)
+        operators = {token.value for token in tokens if token.type.startswith("OPERATOR")}
+        return ("^",) if "^" in operators else (OPERATORS,) if operators or used else (REFERENCE,)
 
     @cached_property
     def _names(self) -> dict[str, str]:

@@ -5,27 +5,29 @@ A difference that no row explains is shown as unexplained, and the command then 
 
 from __future__ import annotations
 
-from benchmarks.crosscheck.compare import Difference
+from benchmarks.crosscheck.compare import REFERENCE, Difference
 
 ANY = "any"  # of whatever functions, as long as the verifier does not object
 UNEXPLAINED = "unexplained"
-_TEXT = "a number inside a text: the same digits, written {how}; a text of the Forward and Backward pages, which nothing uses"
-_LIBRARY = "its own {what}, off by units of the last binary digit"
+_TEXT = "a number inside a text has the same digits, written as 0.00001 for 1E-05; only in texts of the pages"
+_LIBRARY = "its own {}, off by some units of the last binary digit, more where the formula subtracts"
 _ARRAYS = (
-    "SIGN takes one number there, also inside SUMPRODUCT, where Excel takes a column: how often the error rose, "
-    "on Overview, which nothing uses"
+    "SIGN takes one number there, also inside SUMPRODUCT, where Excel takes a column; only how often the error rose"
 )
+_BLANK = "a reference to an empty cell is empty there, and not 0; only in worksheets to be filled"
 
 WHY: dict[tuple[str, str], str] = {
-    ("IronCalc", "ROUND"): _TEXT.format(how="0.00001 for 1E-05"),
+    ("IronCalc", "ROUND"): _TEXT,
     ("IronCalc", "ERF"): "its ERF is good to 6e-11 only; the verifier allows that, and only where ERF is used",
-    ("LibreOffice", ANY): "it saves 15 digits, and takes a difference in the last two bits for 0",
-    ("formualizer", "ROUND"): _TEXT.format(how="0.00001 for 1E-05"),
+    ("LibreOffice", ANY): "it saves 15 digits, and takes a difference in the last bits for 0",
+    ("formualizer", "ROUND"): _TEXT,
+    ("formualizer", "ERF"): _LIBRARY.format("ERF"),
     ("formualizer", "SUMPRODUCT"): _ARRAYS,
     ("HyperFormula", "ROUND"): (
         "INT cuts negative numbers towards 0 there, so texts of the pages, rounded by INT(LOG10(x)), have a digit less"
     ),
-    ("HyperFormula", "EXP"): _LIBRARY.format(what="EXP"),
+    **{("HyperFormula", name): _LIBRARY.format(name) for name in ("COS", "ERF", "EXP", "LN", "SIN", "TANH")},
+    ("HyperFormula", REFERENCE): _BLANK,
     ("Gnumeric", ANY): "it calculates with more digits than a double has, and rounds when it saves",
     ("Gnumeric", "SUMPRODUCT"): _ARRAYS,
 }

@@ -11,8 +11,8 @@ from benchmarks.crosscheck.compare import Difference, Outcome
 from benchmarks.crosscheck.explained import UNEXPLAINED, why
 
 ABOUT = """\
-Every template, in each form that changes its formulas (both styles, matrices, worksheets to fill in), is
-built for a few steps and recalculated by each calculator that is installed. None of them reads what the
+Every template is built for a few steps, some also in their other style, as matrices and as worksheets to
+fill in, and recalculated by each calculator that is installed. None of them reads what the
 files carry: each works on a copy with a canary, a formula whose carried value is wrong on purpose. All
 calculated cells are compared with the values that the files carry, and the verifier judges each calculator
 as it judges `--engine`: within 1e-12 of the reference in numpy and what rounding alone can do, once with the

@@ -234,9 +234,8 @@ def test_libreoffice_says_the_same(built: Callable[[str], Path], tmp_path: Path)
 
 
 @pytest.mark.libreoffice
-@pytest.mark.parametrize("name", ["a rate that diverges", "gradients of 1e-300"])
-def test_verifies_in_libreoffice(name: str, built: Callable[[str], Path]) -> None:
-    report = verify(built(name), engine="libreoffice")
+def test_a_divergence_verifies_in_libreoffice(built: Callable[[str], Path]) -> None:
+    report = verify(built("a rate that diverges"), engine="libreoffice")
     assert report.correct, report.as_text()
 
 

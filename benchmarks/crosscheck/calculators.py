@@ -175,4 +175,7 @@ def _typed(value: Any) -> Any:
     """What stands in a cell, as HyperFormula takes it: a text after an apostrophe, and 1e-300 in a formula."""
     if not isinstance(value, str):
         return value
-    return _EXPONENT.sub("e", value) if value.startswith("=") else f"'{value}"
+    if not value.startswith("="):
+        return f"'{value}"
+    parts = value.split('"')  # every other one is a text
+    return '"'.join(part if k % 2 else _EXPONENT.sub("e", part) for k, part in enumerate(parts))

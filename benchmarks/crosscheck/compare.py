@@ -86,7 +86,7 @@ class Outcome:
     fifteen: int = 0  # equal to 15 digits, of a calculator that keeps no more
     begins: dict[tuple[str, ...], list[Difference]] = field(default_factory=dict)
     outside: set[Cell] = field(default_factory=set)  # what the verifier objects to
-    worst: float = 0.0  # relative, where rounding does not decide; as the verifier tells
+    worst: float = 0.0  # relative, where rounding does not decide, of a workbook that the verifier finds correct
     failed: str = ""
 
 
@@ -100,9 +100,9 @@ class Difference:
 
     @property
     def units(self) -> float:
-        """Of the last binary digit of the carried number; infinite where one of both is no number."""
+        """Of the last binary digit of the larger number; infinite where one of both is no number."""
         if isinstance(self.carried, float) and isinstance(self.found, float):
-            return abs(self.carried - self.found) / math.ulp(self.carried)
+            return abs(self.carried - self.found) / math.ulp(max(abs(self.carried), abs(self.found)))
         return math.inf
 
 
@@ -131,7 +131,7 @@ def outcome(book: Book, engine: Engine) -> tuple[Outcome, Mapping[Cell, float | 
     except XlbackpropError as error:
         return Outcome(failed=str(error).splitlines()[0]), {}
     worst = getattr(report, "worst", None)  # a calculator of sizes has whole numbers alone, and no such thing
-    result = Outcome(cells=len(book.formulas), worst=worst.relative if worst else 0.0)
+    result = Outcome(cells=len(book.formulas), worst=worst.relative if worst and report.correct else 0.0)
     wrong = {(one.sheet, one.row + 1, one.column + 1): one.root for one in report.mismatches}
     result.outside = set(wrong)
     different = {cell for cell, value in watched.values.items() if value != book.carried[cell]}

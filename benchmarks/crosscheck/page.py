@@ -19,9 +19,8 @@ as it judges `--engine`: within 1e-12 of the reference in numpy and what roundin
 inputs as they are and once with all of them changed."""
 BEGINS = """\
 A difference begins in a cell whose precedents are all as carried; the other cells inherit it. Units are those
-of the last binary digit of the carried number; "no value" counts cells that hold no number, or another
-text. What saves 15 digits has no such beginnings that can be told, so its rows are all its differences but
-those of the 16th digit. "Outside" counts the cells that the verifier objects to: these would be wrong if
+of the last binary digit of the larger number; "no value" counts cells
+that hold no number, or another text. "Outside" counts the cells that the verifier objects to: these would be wrong if
 that calculator were your spreadsheet."""
 
 
@@ -52,7 +51,7 @@ class Total:
         self.worst = max(self.worst, outcome.worst)
         for causes, differences in outcome.begins.items():
             for one in differences:
-                self.begins.setdefault((causes, why(calculator, causes, one)), []).append(one)
+                self.begins.setdefault(why(calculator, causes, one), []).append(one)
 
 
 @dataclass
@@ -106,7 +105,7 @@ def page(results: Results, command: str, machine: Sequence[str]) -> str:
 
 def _calculators(results: Results) -> Iterator[str]:
     heads = "calculator | workbooks | all correct | cells | as carried, to the bit | or to the digits it keeps"
-    yield f"| {heads} | largest relative difference | outside |"
+    yield f"| {heads} | largest relative difference, where correct | outside |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for name, total in results.totals.items():
         exact, fifteen = (_percent(part, total.cells) for part in (total.equal, total.equal + total.fifteen))

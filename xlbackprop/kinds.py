@@ -126,7 +126,7 @@ def forward_picture(document: Document) -> bytes:
         return b""
     from xlbackprop.show.network import forward_png
 
-    return forward_png(document)
+    return forward_png(document)  # type: ignore[arg-type]
 
 
 def verify(path: Path, *, engine: str | Engine, progress: Progress = lambda phase: None) -> OurReport:

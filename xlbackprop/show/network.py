@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xlbackprop.show import blocks, layered
 from xlbackprop.show.columns import columns, is_layered
 from xlbackprop.show.plots import png, svg
-from xlbackprop.spec import Spec, override
+from xlbackprop.spec import Spec, dumps, loads, override
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,9 +31,14 @@ def pictures(spec: Spec) -> dict[str, Figure]:
     return {FORWARD: _drawn(spec, values, backward=False), BACKWARD: _drawn(spec, values, backward=True)}
 
 
-@lru_cache(maxsize=1)  # a run has it in the workbook and as a file
 def forward_png(spec: Spec) -> bytes:
     """The forward picture for a workbook's Overview."""
+    return _forward_png(dumps(spec))  # a circuit's parameters are a dictionary, which no cache takes
+
+
+@lru_cache(maxsize=1)  # a run has it in the workbook and as a file
+def _forward_png(text: str) -> bytes:
+    spec = loads(text)
     return png(_drawn(spec, forward_values(spec), backward=False))
 
 

@@ -162,6 +162,15 @@ def test_what_a_file_gives_for_names_stays_in_a_line(tmp_path: Path) -> None:
     assert says.endswith("say with targets which to use")
 
 
+def test_a_csv_file_of_more_numbers_than_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("x,t1\n" + "1,2\n" * 10, encoding="utf-8")
+    assert len(samples(path)) == 10
+    monkeypatch.setattr("xlbackprop.bring.data.MOST_NUMBERS", 19)
+    with pytest.raises(NetworkError, match=r"large\.csv: has more than 19 numbers; give fewer"):
+        samples(path)
+
+
 def _hangs(path: Path) -> None:
     while True:
         pass

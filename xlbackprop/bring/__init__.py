@@ -8,6 +8,7 @@ from pathlib import Path
 from xlbackprop.errors import NetworkError
 
 MOST_BYTES = 100_000_000  # a worksheet has no room for more than a small part of that
+MOST_NUMBERS = 10_000_000
 
 
 def whole(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xlbackprop.bring import whole
+from xlbackprop.bring import MOST_NUMBERS, whole
 from xlbackprop.errors import NetworkError
 from xlbackprop.spec.checks import MAX_ROWS
 
@@ -50,6 +50,8 @@ def samples(
                 raise NetworkError(f", line {reader.line_num}: has {len(row)} cells for {len(header)} columns")
             if len(result) == MAX_ROWS:
                 raise NetworkError(f": has more than {MAX_ROWS:,} samples, as many as a sheet has rows; give fewer")
+            if (len(result) + 1) * len(header) > MOST_NUMBERS:
+                raise NetworkError(f": has more than {MOST_NUMBERS:,} numbers; give fewer")
             result.append(_sample(columns, header, row, reader.line_num))
     except csv.Error as error:
         raise NetworkError(f"{path.name}, line {reader.line_num}: is not CSV ({error}); save it as CSV") from None

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlbackprop.bring import MOST_BYTES, safetensors, whole
+from xlbackprop.bring import MOST_BYTES, MOST_NUMBERS, safetensors, whole
 from xlbackprop.errors import NetworkError
 
 Array = NDArray[Any]
 Reader = Callable[[bytes], dict[str, Array]]
-
-MOST_NUMBERS = 10_000_000
 
 
 def read(path: Path) -> dict[str, Array]:

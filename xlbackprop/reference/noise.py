@@ -152,6 +152,8 @@ class Row:
     def _seen(self, seen: dict[str, Array], names: Names, values: Array, rough: Array | None) -> Array:
         if rough is not None and self._epsilon:
             values = values + rough * _last_digits(self._random, values.shape) / 8
+        if not np.isfinite(values).all():  # as in a training: an infinity is an error, and so is all that uses it
+            values = np.where(np.isfinite(values), values, np.nan)
         seen.update(zip(names, np.moveaxis(values, -1, 0)))
         if any(name in self._observed for name in names):
             columns = [self._observed.get(name, values[..., k]) for k, name in enumerate(names)]

@@ -23,6 +23,7 @@ from xlbackprop.errors import XlbackpropError
 Cell = tuple[str, int, int]  # sheet, row, column, counted from 1
 # Functions that give one of their arguments, or a whole number: they make no rounding of their own.
 EXACT = {"ABS", "CHOOSE", "COUNTIF", "IF", "INDEX", "INT", "MAX", "MIN", "MOD", "PI", "ROW", "SIGN"}
+LOOKUPS = {"CHOOSE", "INDEX"}
 OPERATORS = "+-*/"
 REFERENCE = "a reference"
 EXACT_EPSILON = 2.0**-52  # of a calculator that keeps all digits
@@ -61,6 +62,8 @@ class Book:
         used = {token.value.rstrip("(") for token in tokens if token.type == "FUNC" and token.subtype == "OPEN"}
         if rounding := used - EXACT:
             return tuple(sorted(rounding))
+        if used and used <= LOOKUPS:
+            return (REFERENCE,)
         operators = {token.value for token in tokens if token.type.startswith("OPERATOR")}
         return ("^",) if "^" in operators else (OPERATORS,) if operators or used else (REFERENCE,)
 

@@ -30,7 +30,7 @@ WHY: dict[tuple[str, str], str] = {
         "INT cuts negative numbers towards 0 there, so texts of the pages, rounded by INT(LOG10(x)), have a digit less"
     ),
     **{("HyperFormula", name): _LIBRARY.format(name) for name in ("COS", "ERF", "EXP", "LN", "SIN", "TANH")},
-    **{("HyperFormula", name): _ORDER for name in ("MMULT", "STDEVP", "SUMPRODUCT")},
+    **{("HyperFormula", name): _ORDER for name in ("AVERAGE", "MMULT", "STDEVP", "SUMPRODUCT")},
     ("HyperFormula", "^"): _LIBRARY.format("power"),
     ("HyperFormula", REFERENCE): _BLANK,
     ("Gnumeric", ANY): "it calculates with more digits than a double has, and rounds when it saves",

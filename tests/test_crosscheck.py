@@ -35,11 +35,14 @@ class _Off:
         return self._right.sheets
 
     def column(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
-        values = self._right.column(sheet, row, column, count)
-        k = self._off.cell[1] - 1 - row
-        if (sheet, column + 1) == (self._off.cell[0], self._off.cell[2]) and 0 <= k < count:
-            values[k] *= self._off.factor  # type: ignore[operator]
-        return values
+        return [self._one(sheet, row + k, column) for k in range(count)]
+
+    def row(self, sheet: str, row: int, column: int, count: int) -> list[Value]:
+        return [self._one(sheet, row, column + k) for k in range(count)]
+
+    def _one(self, sheet: str, row: int, column: int) -> Value:
+        (value,) = self._right.column(sheet, row, column, 1)
+        return value * self._off.factor if (sheet, row + 1, column + 1) == self._off.cell else value  # type: ignore[operator]
 
     def changed(self, inputs: Inputs) -> Recalculated:
         return _Off(self._off, self._right.changed(inputs))

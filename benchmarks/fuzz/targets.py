@@ -228,6 +228,7 @@ def _command(path: Path) -> None:
 
 
 _READER, _WHOLE, _PROCESS = Limits(10.0, 512), Limits(60.0, 1024), Limits(200.0, 2048)
+_TORCH = Limits(20.0, 8192)  # the library alone maps gigabytes, where it is installed
 
 TARGETS = {
     one.name: one
@@ -239,7 +240,7 @@ TARGETS = {
         Target(
             "safetensors", "the same", 0.13, ".safetensors", lambda _, c: tensors.safetensors(c), _read_weights, _READER
         ),
-        Target("pt", "the same", 0.04, ".pt", lambda _, c: tensors.pt(c), _read_weights, _READER),
+        Target("pt", "the same", 0.04, ".pt", lambda _, c: tensors.pt(c), _read_weights, _TORCH),
         Target("archive", "audit.book.read", 0.02, ".xlsx", _archive, _read_book, _READER),
         Target("book", "audit.book.read", 0.03, ".xlsx", _theirs, _read_book, _READER),
         Target("package", "engine.package, engine.extent", 0.005, ".xlsx", _any, _open, _READER),

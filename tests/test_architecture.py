@@ -63,7 +63,8 @@ ALLOWED = {
     "verification": {"numpy", "msgspec", "openpyxl"},
     "sheet": {"xlsxwriter"},
     "show": {"PIL", "matplotlib", "pypdfium2"},
-    "network_file": {"msgspec", "tomli"},
+    "network_file": {"tomli"},
+    "network_values": {"msgspec"},
     "spec": {"msgspec"},
     "terminal": {"click"},
 }

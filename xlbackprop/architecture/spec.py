@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import check_texts
+from xlbackprop.network_values import check_texts
 
 MOST = 1_000_000  # far above any layer's number, and far below where a spreadsheet stops counting exactly
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]

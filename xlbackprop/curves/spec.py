@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import check_number, check_texts, parsed, text_of
+from xlbackprop.network_file import parsed, text_of
+from xlbackprop.network_values import check_number, check_texts
 
 KIND = "functions"
 MOST_ROWS = 1_000  # a curve needs no more points

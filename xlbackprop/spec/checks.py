@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import check_number, check_texts
+from xlbackprop.network_values import check_number, check_texts
 from xlbackprop.spec import formulas
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.layers import Circuit, Conv, Dense, Softmax

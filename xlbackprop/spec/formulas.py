@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from xlbackprop.errors import NetworkError
-from xlbackprop.network_file import check_number
+from xlbackprop.network_values import check_number
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 

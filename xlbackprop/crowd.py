@@ -356,10 +356,9 @@ def _stop(*_: object) -> NoReturn:
 
 def _follow() -> None:
     """End as soon as the parent has ended, even if it was killed; nobody waits for the file's result any more."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _answer(work: Callable[[Path], object], path: Path, limits: Limits) -> tuple[bytes, str]:

@@ -32,7 +32,7 @@ def coverage_init(registry: object, options: object) -> None:
                 measuring.save()
             send(connection, words)
 
-        Connection.send = saving  # type: ignore[method-assign]
+        Connection.send = saving  # type: ignore[method-assign,assignment]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -42,7 +42,8 @@ class Choice:
         tests = self._who(ran, inside or {mutant.line})  # outside functions stand lambdas, too
         if widely or not (inside or tests):  # it runs when the module is imported, and shows in whatever that does
             tests = self._who(ran, ran)
-        chosen, left = [], most
+        chosen: list[Test] = []
+        left = most
         for test in sorted(tests, key=lambda one: (one.seconds, one.name)):
             left -= test.seconds
             if left < 0 and chosen:

@@ -15,7 +15,7 @@ import click
 from xlbackprop import __version__
 from xlbackprop.arguments import Place, of_bounds, of_network, of_worksheet
 from xlbackprop.errors import XlbackpropError
-from xlbackprop.terminal import Objects, Progress, line, make_ready, print_json
+from xlbackprop.terminal import Objects, Progress, line, make_ready, print_json, print_summary
 
 ENGINES = click.Choice(["embedded", "libreoffice"])
 
@@ -88,30 +88,16 @@ def run(
     \b
     Example: xlbackprop run mazur --steps 1000 -o output
     """
-    from xlbackprop.engine.package import sheet_names
     from xlbackprop.job import run_document
     from xlbackprop.networks import stem
 
     document = _document(network, rates=rates, steps=steps, style=style, layout=layout, level=level, leave=leave)
     with Progress() as progress:
         summary = run_document(document, stem(network), folder, engine, progress)
-    size = summary.workbook.stat().st_size / 1024
-    report = summary.report
-    sheets, formulas = len(sheet_names(summary.workbook)), f"{report.formulas:,}"
-    line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas} formulas, {size:,.0f} KB")
-    sound = report.verdict != "wrong"  # a worksheet is incomplete as it is made
-    line("verified", report.ledger() if sound else "FAILED")
-    names = [path.name for path in summary.pictures]
-    shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"
-    if names:
-        line("pictures", f"{len(names)} in {folder}: {shown}")
-    if summary.results:
-        line("error", summary.results)
-    seconds = summary.seconds
-    phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
-    line("time", f"{sum(seconds.values()):.1f} s ({phases})")
+    sound = summary.report.verdict != "wrong"  # a worksheet is incomplete as it is made
+    print_summary(summary, folder, sound=sound)
     if not sound:
-        click.echo(report.as_text())
+        click.echo(summary.report.as_text())
         sys.exit(1)
 
 

@@ -9,9 +9,14 @@ import signal
 import sys
 import textwrap
 import threading
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xlbackprop.job import Summary
 
 
 def make_ready() -> None:
@@ -90,3 +95,23 @@ def line(label: str, text: str) -> None:
     click.echo(
         textwrap.fill(text, 80, initial_indent=f"{label:10}", subsequent_indent=" " * 10, break_on_hyphens=False)
     )
+
+
+def print_summary(summary: Summary, folder: Path, *, sound: bool) -> None:
+    """The first screen: what a run wrote into the folder, and whether the workbook is what it should be."""
+    from xlbackprop.engine.package import sheet_names
+
+    size = summary.workbook.stat().st_size / 1024
+    report = summary.report
+    sheets, formulas = len(sheet_names(summary.workbook)), f"{report.formulas:,}"
+    line("workbook", f"{summary.workbook}: {sheets} sheets, {formulas} formulas, {size:,.0f} KB")
+    line("verified", report.ledger() if sound else "FAILED")
+    names = [path.name for path in summary.pictures]
+    shown = ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]} ... {names[-1]}"
+    if names:
+        line("pictures", f"{len(names)} in {folder}: {shown}")
+    if summary.results:
+        line("error", summary.results)
+    seconds = summary.seconds
+    phases = ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items())
+    line("time", f"{sum(seconds.values()):.1f} s ({phases})")

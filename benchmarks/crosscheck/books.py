@@ -30,7 +30,7 @@ def books(folder: Path, only: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]
         if name not in training:
             yield name, kinds.build(load_any(name), path)
             continue
-        short = {"steps": STEPS, "rates": load(name).rates[:RATES]}
+        short: dict[str, Any] = {"steps": STEPS, "rates": load(name).rates[:RATES]}
         yield name, kinds.build(override(load(name), **short), path)
         for form in FORMS.get(name, ()):
             yield f"{name}, {', '.join(form.values())}", kinds.build(override(load(name), **short, **form), path)

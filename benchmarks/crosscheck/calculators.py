@@ -51,7 +51,7 @@ class Foreign(ABC):
             values = self.values(copy)
         if values[CANARY_SHEET][0][1] != canary.expected:
             raise EngineError(f"{self.name} did not recalculate {path.name}")
-        return RecalculatedFile(self, path, values)
+        return RecalculatedFile(self.recalculate, path, values)
 
 
 class Formualizer(Foreign):

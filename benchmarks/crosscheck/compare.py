@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from openpyxl import load_workbook
 from openpyxl.formula import Tokenizer
@@ -130,7 +131,7 @@ def outcome(book: Book, engine: Engine) -> tuple[Outcome, Mapping[Cell, float | 
     """How a calculator does with a workbook, and its values."""
     watched = Watched(engine, book)
     try:
-        report = kinds.verify(book.path, engine=watched)
+        report: Any = kinds.verify(book.path, engine=watched)
     except XlbackpropError as error:
         return Outcome(failed=str(error).splitlines()[0]), {}
     worst = getattr(report, "worst", None)  # a calculator of sizes has whole numbers alone, and no such thing

@@ -13,12 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from xlbackprop.engine import Inputs, Value
+from xlbackprop.engine import Inputs, Recalculated, Value
 from xlbackprop.engine.package import CANARY_SHEET, copy_with_canary
 from xlbackprop.errors import EngineError
 from xlbackprop.files import scratch
@@ -66,7 +66,7 @@ class LibreOffice:
         found = values[CANARY_SHEET][0][1]
         if found != canary.expected:
             raise EngineError(f"{self.name} did not recalculate (canary {found!r}, not {canary.expected!r})")
-        return RecalculatedFile(self, path, values)
+        return RecalculatedFile(self.recalculate, path, values)
 
     def convert(self, path: Path, to: str, folder: Path) -> Path:
         """Open a file, recalculate it, and save it in `folder` in another format; the new file's path."""
@@ -119,8 +119,10 @@ class LibreOffice:
 
 
 class RecalculatedFile:
-    def __init__(self, office: LibreOffice, path: Path, values: dict[str, list[list[Value]]]) -> None:
-        self._office, self._path, self._values = office, path, values
+    def __init__(
+        self, again: Callable[[Path, Inputs], Recalculated], path: Path, values: dict[str, list[list[Value]]]
+    ) -> None:
+        self._again, self._path, self._values = again, path, values
 
     @property
     def sheets(self) -> list[str]:
@@ -135,8 +137,8 @@ class RecalculatedFile:
         there = rows[row][column : column + count] if row < len(rows) else []
         return [*there, *[None] * (count - len(there))]
 
-    def changed(self, inputs: Inputs) -> RecalculatedFile:
-        return self._office.recalculate(self._path, inputs)
+    def changed(self, inputs: Inputs) -> Recalculated:
+        return self._again(self._path, inputs)
 
 
 def _profile() -> str:

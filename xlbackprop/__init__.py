@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from xlbackprop.spec import Spec as Spec
     from xlbackprop.verification import Report as Report
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _HOMES = {
     "Audit": "audit.report",

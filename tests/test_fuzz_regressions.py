@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pytest
 from click.testing import CliRunner
 
 from benchmarks import audit
 from benchmarks.fuzz import archives
+from benchmarks.fuzz.corpus import MIMETYPE
+from xlbackprop.audit.book import as_xlsx
+from xlbackprop.audit.evaluate import evaluate
 from xlbackprop.audit.formula import MOST_LEVELS, FormulaError, parse
 from xlbackprop.audit.written import to_text
 from xlbackprop.bring.data import samples
@@ -54,6 +59,12 @@ def test_calls_run_out_where_the_caller_used_them_up() -> None:
 
     with pytest.raises(FormulaError, match="nested too deep"):
         called(700)
+
+
+@pytest.mark.parametrize("exponent", [math.nan, math.inf, -math.inf])
+def test_a_power_whose_exponent_is_no_number(exponent: float) -> None:
+    found = evaluate(parse("x^y"), lambda leaf: np.float64({"x": 0.5, "y": exponent}[leaf.text]))  # type: ignore[union-attr]
+    assert not np.isfinite(found) or found == 0
 
 
 # Workbooks.
@@ -124,6 +135,15 @@ def test_a_workbook_that_states_more_than_memory_holds(parts: Parts, tmp_path: P
     path.write_bytes(archives.archive(members))
     with pytest.raises(WorkbookError, match="unpacks to more than 2048 MB"):
         is_ours(path)
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "none"])
+def test_an_open_document_in_an_encoding_that_the_parser_does_not_take(encoding: str, tmp_path: Path) -> None:
+    content = f'<?xml version="1.0" encoding="{encoding}"?><a/>'
+    path = tmp_path / "odd.ods"
+    path.write_bytes(archives.written({"mimetype": MIMETYPE, "content.xml": content.encode()}))
+    with pytest.raises(WorkbookError, match=r"content\.xml is not well-formed XML"), as_xlsx(path):
+        pass
 
 
 _ANCHOR = """<xdr:wsDr xmlns:xdr="x"><xdr:oneCellAnchor>

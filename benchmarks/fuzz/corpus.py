@@ -40,7 +40,7 @@ _CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
 <table:table-cell><draw:frame><draw:image xlink:href="Pictures/a.png"/></draw:frame></table:table-cell>
 </table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"""
 _MANIFEST = b'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
-_MIMETYPE = b"application/vnd.oasis.opendocument.spreadsheet"
+MIMETYPE = b"application/vnd.oasis.opendocument.spreadsheet"
 
 
 def write(folder: Path) -> None:
@@ -105,7 +105,7 @@ class Corpus:
 
     @cached_property
     def open_document(self) -> dict[str, bytes]:
-        return {"mimetype": _MIMETYPE, "content.xml": _CONTENT.encode(), "META-INF/manifest.xml": _MANIFEST}
+        return {"mimetype": MIMETYPE, "content.xml": _CONTENT.encode(), "META-INF/manifest.xml": _MANIFEST}
 
     @cached_property
     def network_files(self) -> tuple[str, ...]:

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+
+import numpy as np
 
 from benchmarks.fuzz import archives, markup, tensors, texts
 from benchmarks.fuzz.corpus import Corpus
@@ -106,7 +109,12 @@ def _read_csv(path: Path) -> None:
     samples(path)
 
 
+# What cells of a formula hold in turn.
+_HELD = (0.5, np.nan, np.inf, -2.0, 1e308, np.array([0.1, -3.0]), 1 + 1e-20j)
+
+
 def _parse(path: Path) -> None:
+    from xlbackprop.audit.evaluate import UnknownFunction, evaluate
     from xlbackprop.audit.formula import FormulaError, parse
     from xlbackprop.audit.written import to_text
 
@@ -115,6 +123,8 @@ def _parse(path: Path) -> None:
     except FormulaError as error:
         raise EngineError(str(error)) from None
     to_text(tree, repr)
+    with suppress(UnknownFunction):
+        evaluate(tree, lambda leaf: np.asarray(_HELD[len(repr(leaf)) % len(_HELD)]))
 
 
 def _read_weights(path: Path) -> None:
@@ -234,7 +244,7 @@ TARGETS = {
     one.name: one
     for one in (
         Target("network-file", "networks.load_any", 0.09, ".toml", _network_file, _read_network, _READER),
-        Target("formula", "audit.formula.parse", 0.3417, ".txt", _formula, _parse, _READER),
+        Target("formula", "audit.formula, .written, .evaluate", 0.3417, ".txt", _formula, _parse, _READER),
         Target("csv", "bring.data.samples", 0.24, ".csv", _csv, _read_csv, _READER),
         Target("npz", "bring.weights.with_weights", 0.08, ".npz", lambda _, c: tensors.npz(c), _read_weights, _READER),
         Target(

@@ -117,7 +117,7 @@ def _compare(name: str) -> Callable[[Array, Array], Array]:
 
 def _power(x: Array, y: Array) -> Array:
     exponent = np.real(y)
-    if np.ndim(exponent) == 0 and exponent == round(float(exponent)) and abs(exponent) <= 8:
+    if np.ndim(exponent) == 0 and abs(exponent) <= 8 and exponent == round(float(exponent)):
         power = _product([x] * int(abs(exponent))) if exponent else x * 0 + 1.0
         return 1.0 / power if exponent < 0 else power
     return np.power(x, y)

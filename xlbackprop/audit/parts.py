@@ -122,7 +122,7 @@ class Parts:
             parser.Parse(b"", True)
         except Damaged as error:
             raise Damaged(f"{name} {error}") from None
-        except (expat.ExpatError, LookupError) as error:  # LookupError: an encoding that Python does not know
+        except (expat.ExpatError, LookupError, ValueError) as error:  # an encoding that is not known, or not taken
             raise Damaged(f"{name} is not well-formed XML ({error})") from None
 
     def tree(self, name: str, keep: frozenset[str]) -> Node:

@@ -20,6 +20,7 @@ from openpyxl.utils.cell import range_boundaries
 from xlbackprop import kinds
 from xlbackprop.engine import Engine, Recalculated, Value
 from xlbackprop.errors import XlbackpropError
+from xlbackprop.verification.report import Mismatch
 
 Cell = tuple[str, int, int]  # sheet, row, column, counted from 1
 # Functions that give one of their arguments, or a whole number: they make no rounding of their own.
@@ -136,7 +137,8 @@ def outcome(book: Book, engine: Engine) -> tuple[Outcome, Mapping[Cell, float | 
         return Outcome(failed=str(error).splitlines()[0]), {}
     worst = getattr(report, "worst", None)  # a calculator of sizes has whole numbers alone, and no such thing
     result = Outcome(cells=len(book.formulas), worst=worst.relative if worst and report.correct else 0.0)
-    wrong = {(one.sheet, one.row + 1, one.column + 1): one.root for one in report.mismatches}
+    mismatches: list[Mismatch] = report.mismatches  # type: ignore[attr-defined]
+    wrong = {(one.sheet, one.row + 1, one.column + 1): one.root for one in mismatches}
     result.outside = set(wrong)
     different = {cell for cell, value in watched.values.items() if value != book.carried[cell]}
     short = engine.epsilon > EXACT_EPSILON

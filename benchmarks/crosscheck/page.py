@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
-from benchmarks.crosscheck.compare import Difference, Outcome
+from benchmarks.crosscheck.compare import Cell, Difference, Outcome
 from benchmarks.crosscheck.explained import UNEXPLAINED, why
 
 ABOUT = """\
@@ -68,7 +67,7 @@ class Results:
     def of(cls, names: dict[str, str], missing: dict[str, str]) -> Results:
         return cls(names, missing, {name: Total() for name in names}, {pair: [0, 0] for pair in combinations(names, 2)})
 
-    def compare(self, values: Mapping[str, Mapping[Any, object]]) -> None:
+    def compare(self, values: Mapping[str, Mapping[Cell, float | str | None]]) -> None:
         """The calculators among one another, of one workbook."""
         for (first, second), counts in self.same.items():
             cells = values[first].keys() & values[second].keys()

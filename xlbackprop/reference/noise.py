@@ -47,7 +47,7 @@ class Tape:
         self._overflowed = False
 
     def overflow(self, *_: object) -> None:
-        """From now on look for infinities: a cell cannot hold one, and is an error, and so is all that uses it."""
+        """From now on look for infinities, which is not worth while before."""
         self._overflowed = True
 
     def at(self, step: int, start: int, count: int) -> None:
@@ -70,7 +70,7 @@ class Tape:
         if rough is not None:
             values = values + rough * kept.digits[roundings].transpose(1, 0, 2) / 8
         if self._overflowed:
-            values = np.where(np.isfinite(values), values, np.nan)
+            values = _without_infinities(values)
         # What has one row, as parameters have, is the same in all rows of the batch.
         kept.copies[block.rows] = values.transpose(1, 0, 2)
         return np.asarray(values * kept.factors[roundings].transpose(1, 0, 2))
@@ -152,8 +152,8 @@ class Row:
     def _seen(self, seen: dict[str, Array], names: Names, values: Array, rough: Array | None) -> Array:
         if rough is not None and self._epsilon:
             values = values + rough * _last_digits(self._random, values.shape) / 8
-        if not np.isfinite(values).all():  # as in a training: an infinity is an error, and so is all that uses it
-            values = np.where(np.isfinite(values), values, np.nan)
+        if not np.isfinite(values).all():
+            values = _without_infinities(values)
         seen.update(zip(names, np.moveaxis(values, -1, 0)))
         if any(name in self._observed for name in names):
             columns = [self._observed.get(name, values[..., k]) for k, name in enumerate(names)]
@@ -189,6 +189,11 @@ class Row:
         if self._noise:
             values = values + np.array([self._noise.get(name, 0.0) for name in names]) * np.sign(digits)
         return np.asarray(values)
+
+
+def _without_infinities(values: Array) -> Array:
+    """A cell cannot hold one: it is an error, and so is all that uses it."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 AT_ONCE = 200_000  # numbers whose noise is found together: enough for speed, too few to fill memory

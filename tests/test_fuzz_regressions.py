@@ -133,7 +133,7 @@ def test_a_workbook_that_states_more_than_memory_holds(parts: Parts, tmp_path: P
     members[0] = replace(members[0], size=MOST_BYTES)
     path = tmp_path / "bomb.xlsx"
     path.write_bytes(archives.archive(members))
-    with pytest.raises(WorkbookError, match="unpacks to more than 2048 MB"):
+    with pytest.raises(WorkbookError, match="unpacks to more than 1024 MB"):
         is_ours(path)
 
 

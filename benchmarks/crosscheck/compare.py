@@ -137,7 +137,7 @@ def outcome(book: Book, engine: Engine) -> tuple[Outcome, Mapping[Cell, float | 
         return Outcome(failed=str(error).splitlines()[0]), {}
     worst = getattr(report, "worst", None)  # a calculator of sizes has whole numbers alone, and no such thing
     result = Outcome(cells=len(book.formulas), worst=worst.relative if worst and report.correct else 0.0)
-    mismatches: list[Mismatch] = report.mismatches  # type: ignore[attr-defined]
+    mismatches: list[Mismatch] = report.mismatches
     wrong = {(one.sheet, one.row + 1, one.column + 1): one.root for one in mismatches}
     result.outside = set(wrong)
     different = {cell for cell, value in watched.values.items() if value != book.carried[cell]}

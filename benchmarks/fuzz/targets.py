@@ -238,6 +238,7 @@ def _command(path: Path) -> None:
 
 
 _READER, _WHOLE, _PROCESS = Limits(10.0, 512), Limits(60.0, 1024), Limits(200.0, 2048)
+_UNPACKING = Limits(10.0, 1024)  # a bomb of 200 MB, and what is made of it
 _TORCH = Limits(20.0, 8192)  # the library alone maps gigabytes, where it is installed
 
 TARGETS = {
@@ -253,7 +254,7 @@ TARGETS = {
         Target("pt", "the same", 0.04, ".pt", lambda _, c: tensors.pt(c), _read_weights, _TORCH),
         Target("archive", "audit.book.read", 0.02, ".xlsx", _archive, _read_book, _READER),
         Target("book", "audit.book.read", 0.03, ".xlsx", _theirs, _read_book, _READER),
-        Target("package", "engine.package, engine.extent", 0.005, ".xlsx", _any, _open, _READER),
+        Target("package", "engine.package, engine.extent", 0.005, ".xlsx", _any, _open, _UNPACKING),
         Target("ods", "audit.opendocument.as_xlsx", 0.02, ".ods", _open_document, _convert, _READER),
         Target(
             "audit", "audit.auditing.audit, no calculator", 0.0015, ".xlsx", _theirs, _audit, _WHOLE, in_worker=True

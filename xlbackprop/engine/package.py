@@ -26,7 +26,7 @@ _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _TYPES = "[Content_Types].xml"
 CANARY_SHEET = "xlbackprop canary"
-MOST_BYTES = 2 << 30  # of all parts, unpacked
+MOST_BYTES = 1 << 30  # of all parts, unpacked
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from xlbackprop.kinds import build
 from xlbackprop.networks import load
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # where the benchmarks are, after an installed package
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -113,7 +113,7 @@ class Reading:
             name: [[None if value == "" else value for value in row] for row in rows]
             for name, rows in self._read(path).items()
         }
-        return RecalculatedFile(self, path, values)  # type: ignore[arg-type]
+        return RecalculatedFile(self.recalculate, path, values)
 
 
 @pytest.mark.parametrize("reader", READERS)

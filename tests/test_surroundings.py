@@ -95,8 +95,8 @@ def test_without_any_temporary_folder_one_line_says_so(folder: Path) -> None:
     done = shell(f'{sys.executable} -c "$CODE"', folder, {"CODE": code})
     assert done.returncode == 2
     assert done.stderr == (
-        "Error: the system: No usable temporary directory found in ['/dev/null/x']; "
-        "make room, or set TMPDIR to a folder that can be written\n"
+        "Error: temporary files: cannot be written (No usable temporary directory found in ['/dev/null/x']); "
+        "make room, or set TMPDIR\n"
     )
 
 

@@ -334,9 +334,8 @@ def test_the_canary_notices_a_libreoffice_that_keeps_values(small: Path, monkeyp
     from xlbackprop.engine import libreoffice
     from xlbackprop.errors import EngineError
 
-    never = libreoffice._PROFILE.replace("<value>0</value>", "<value>1</value>", 1)
-    assert never != libreoffice._PROFILE
-    monkeypatch.setattr(libreoffice, "_PROFILE", never)
+    mode = "Office.Calc/Formula/Load"
+    monkeypatch.setitem(libreoffice._SETTINGS, mode, {"OOXMLRecalcMode": "1"})
     with pytest.raises(EngineError, match="did not recalculate"):
         verify(small, engine="libreoffice")
 

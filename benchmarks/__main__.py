@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from pathlib import Path
 from benchmarks import networks, report
 from benchmarks.formats import WAYS
 from benchmarks.measure import Measuring, Results
+from benchmarks.tables import Table
+from xlbackprop.terminal import Progress
 
 PACKAGES = ("xlbackprop", "ironcalc", "xlsxwriter", "openpyxl", "lxml", "numpy", "matplotlib", "click", "msgspec")
 FILES = "written-out"  # its result is a size, the same each time
@@ -48,8 +49,9 @@ def main() -> None:
     sizes = (100, 1000) if options.quick else (100, 1000, 10_000)
     with tempfile.TemporaryDirectory(prefix="xlbackprop-benchmarks-") as folder:
         most, enough = (3, 10.0) if options.quick else (5, 20.0)
-        measuring = Measuring(Path(folder), most, enough, _tell)
-        _measure(measuring, options.cases, sizes)
+        with Progress() as progress:
+            measuring = Measuring(Path(folder), most, enough, progress)
+            _measure(measuring, options.cases, sizes)
     tables = list(_tables(measuring.results, sizes))
     doubts, machine = report.doubts(measuring.results, sizes), _machine()
     about = "\n".join(textwrap.fill(line, WIDTH) for line in machine)
@@ -94,7 +96,7 @@ def _measure(measuring: Measuring, cases: tuple[str, ...], sizes: tuple[int, ...
         measuring.measure([f"{network}:{case}" for case in OTHERS if case in cases], report.DEFAULT)
 
 
-def _tables(results: Results, sizes: tuple[int, ...]) -> Iterator[report.Table]:
+def _tables(results: Results, sizes: tuple[int, ...]) -> Iterator[Table]:
     tables = [report.size_table(results, steps) for steps in sizes]
     tables += [report.network_table(results, *one) for one in networks.ABOUT.items()]
     tables += [report.growth_table(results, sizes)]
@@ -127,11 +129,6 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _tell(what: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

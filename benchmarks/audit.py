@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -20,8 +20,13 @@ import openpyxl
 from openpyxl.worksheet.worksheet import Worksheet
 
 from benchmarks.course import submissions
+from benchmarks.tables import Table
 from xlbackprop.checking import verify
 
+HEADINGS = (
+    "files", "different", "seconds", "files a second", "CPU s a different file", "parent CPU s", "parent MB",
+    "largest worker MB", "correct", "wrong",
+)  # fmt: skip
 RATES = (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)
 ROWS = 68
 HEADER = 32
@@ -90,7 +95,7 @@ def _measured(folder: Path, files: int) -> list[str]:
         "Such workbooks, each with weights of its own: right ones, the template's slip, one mistake of ten kinds "
         "in one sheet, and byte-equal copies, which are checked once. Every verdict is as it should be.",
         "",
-        *_table(runs),
+        Table("", HEADINGS, [_row(one) for one in runs], texts=0).as_markdown(),
         "",
         f"A different file takes {each:.2f} s of CPU, its share of the workers' start included. {cores} cores that do "
         f"nothing else would check {cores / each * files / runs[-1]['different']:.1f} files a second with these "
@@ -107,19 +112,12 @@ def _course(folder: Path, count: int) -> dict[str, Any]:
     return found | {"different": len({sha256(path.read_bytes()).digest() for path in paths})}
 
 
-def _table(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    head = ("files", "different", "seconds", "files a second", "CPU s a different file", "parent CPU s", "parent MB",
-            "largest worker MB", "correct", "wrong")  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---:|" * len(head)]
-    for one in runs:
-        row = (
-            f"{one['files']:,}", f"{one['different']:,}", f"{one['seconds']:,.0f}",
-            f"{one['files'] / one['seconds']:.1f}", f"{one['workers'] / one['different']:.2f}", f"{one['parent']:.1f}",
-            f"{one['parent MB']:.0f}", f"{one['worker MB']:.0f}", f"{one['verdicts'].get('correct', 0):,}",
-            f"{one['verdicts'].get('wrong', 0):,}",
-        )  # fmt: skip
-        lines.append("| " + " | ".join(row) + " |")
-    return lines
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{one['files']:,}", f"{one['different']:,}", f"{one['seconds']:,.0f}", f"{one['files'] / one['seconds']:.1f}",
+        f"{one['workers'] / one['different']:.2f}", f"{one['parent']:.1f}", f"{one['parent MB']:.0f}",
+        f"{one['worker MB']:.0f}", f"{one['verdicts'].get('correct', 0):,}", f"{one['verdicts'].get('wrong', 0):,}",
+    )  # fmt: skip
 
 
 def _timed(path: Path) -> tuple[float, float]:

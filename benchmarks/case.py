@@ -7,7 +7,6 @@ timed, and its memory is what the process's peak rises by meanwhile.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.memory import largest_child, own_peak
 
 if TYPE_CHECKING:
     from xlbackprop.engine.libreoffice import LibreOffice
@@ -36,7 +37,6 @@ _LOADED: Mapping[str, Sequence[str]] = {
         "PIL.PngImagePlugin",
     ),
 }
-_BYTES = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in
 
 Facts = Mapping[str, Any]
 
@@ -274,16 +274,12 @@ CASES: dict[str, Callable[..., Case]] = {
 }
 
 
-def _peak(who: int) -> int:
-    return resource.getrusage(who).ru_maxrss * _BYTES
-
-
 def measured(case: Case) -> Facts:
     """Do the work once: its seconds, its bytes of memory, its cells and what else it found."""
-    before, start = _peak(resource.RUSAGE_SELF), time.perf_counter()
+    before, start = own_peak(), time.perf_counter()
     facts = case.work() or {}
     seconds = time.perf_counter() - start
-    memory = _peak(resource.RUSAGE_CHILDREN) if case.children else _peak(resource.RUSAGE_SELF) - before
+    memory = largest_child() if case.children else own_peak() - before
     return {"seconds": seconds, "memory": memory, "cells": case.cells, **facts}
 
 

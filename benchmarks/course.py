@@ -18,6 +18,7 @@ from random import Random
 from time import perf_counter
 from zipfile import ZipFile
 
+from benchmarks.memory import largest_child, own_peak
 from xlbackprop.checking import Options, verify_all
 from xlbackprop.engine.package import replace_parts
 
@@ -114,16 +115,9 @@ def measured(paths: Sequence[Path]) -> dict[str, object]:
         "seconds": seconds,
         "parent": own.ru_utime + own.ru_stime,
         "workers": workers.ru_utime + workers.ru_stime,
-        "parent MB": _peak() / 1024,
-        "worker MB": workers.ru_maxrss / 1024,
+        "parent MB": own_peak() / 2**20,
+        "worker MB": largest_child() / 2**20,
     }
-
-
-def _peak() -> int:
-    """Kilobytes; getrusage has those of the process that started this one, too."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert found
-    return int(found[1])
 
 
 if __name__ == "__main__":

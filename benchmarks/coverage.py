@@ -12,7 +12,7 @@ from pathlib import Path
 from coverage import Coverage
 
 from benchmarks import pages
-from benchmarks.report import Table
+from benchmarks.tables import Table
 from benchmarks.witness import TESTS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from benchmarks.measure import Measurement, Results
 from benchmarks.networks import ABOUT
+from benchmarks.tables import Table
 
 DEFAULT, LONG = 100, 1000  # steps: the template's own, and those of the comparisons
 GROWTH = 0.2  # how much the time a cell may change with the size
@@ -32,28 +33,6 @@ PROCESSES = {
     "help": "xlbackprop --help",
     "nothing": "a click command that does nothing",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    texts: int = 1  # columns that are texts; the others are numbers, on the right
-
-    def as_text(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.header, *self.rows)]
-        lines = [self._line(row, widths) for row in (self.header, ["-" * width for width in widths], *self.rows)]
-        return "\n".join([self.title, "", *lines])
-
-    def as_markdown(self) -> str:
-        rule = ["---" if k < self.texts else "---:" for k in range(len(self.header))]
-        lines = [f"| {' | '.join(row)} |" for row in (self.header, rule, *self.rows)]
-        return "\n".join([f"## {self.title}", "", *lines])
-
-    def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
-        cells = [text.ljust(w) if k < self.texts else text.rjust(w) for k, (text, w) in enumerate(zip(row, widths))]
-        return "  ".join(cells).rstrip()
 
 
 def size_table(results: Results, steps: int) -> Table:

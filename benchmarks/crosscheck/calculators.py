@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import metadata
@@ -25,6 +24,7 @@ from xlbackprop.engine.embedded import Embedded
 from xlbackprop.engine.libreoffice import LibreOffice, RecalculatedFile, sheet_values
 from xlbackprop.engine.package import CANARY_SHEET, copy_with_canary
 from xlbackprop.errors import EngineError
+from xlbackprop.files import scratch
 
 Values = dict[str, list[list[Value]]]
 SECONDS = 300  # the most that one file may take
@@ -45,8 +45,8 @@ class Foreign(ABC):
 
     def recalculate(self, path: Path, inputs: Inputs | None = None) -> RecalculatedFile:
         """Raises EngineError where the calculator fails, or did not calculate."""
-        with tempfile.TemporaryDirectory(prefix="xlbackprop-") as folder:
-            copy = Path(folder) / "copy.xlsx"
+        with scratch() as folder:
+            copy = folder / "copy.xlsx"
             canary = copy_with_canary(path, copy, inputs)
             values = self.values(copy)
         if values[CANARY_SHEET][0][1] != canary.expected:

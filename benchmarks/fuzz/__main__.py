@@ -9,9 +9,11 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from benchmarks import pages
 from benchmarks.fuzz import corpus, one, report
 from benchmarks.fuzz.targets import TARGETS, Target
 from xlbackprop.crowd import Failure, each
+from xlbackprop.terminal import Progress
 
 
 def main() -> int:
@@ -25,10 +27,10 @@ def main() -> int:
         for target in (TARGETS[name] for name in options.only or TARGETS):
             tallies.append(_fuzzed(seeds, target, options))
             print(*report.lines(tallies[-1]), sep="\n", flush=True)
-    text = report.text(tallies, options.seed)
-    print(text)
+    summary, table = report.summary(tallies, options.seed), report.table(tallies)
+    print(summary, table.as_text(), sep="\n\n")
     if options.output:
-        report.write(options.output, text)
+        pages.write(options.output, "fuzz", f"\n{summary}\n\n{table.as_markdown()}\n")
     return int(any(tally.counts["failure"] for tally in tallies))
 
 
@@ -52,12 +54,11 @@ def _options() -> argparse.Namespace:
 def _fuzzed(seeds: corpus.Corpus, target: Target, options: argparse.Namespace) -> report.Tally:
     tally = report.Tally(target)
     paths = [Path(target.name, str(number)) for number in range(max(1, round(target.share * options.inputs)))]
-    for path, found in each(
-        partial(one.judged, seeds, options.seed), paths, limits=target.limits, workers=options.workers
-    ):
-        tally.add(path.name, one.ended(target, found) if isinstance(found, Failure) else found)
-        if sys.stderr.isatty():
-            print(f"\r\033[K{path}", end="", file=sys.stderr, flush=True)
+    judged = partial(one.judged, seeds, options.seed)
+    with Progress() as progress:
+        for path, found in each(judged, paths, limits=target.limits, workers=options.workers):
+            tally.add(path.name, one.ended(target, found) if isinstance(found, Failure) else found)
+            progress(str(path))
     return tally
 
 

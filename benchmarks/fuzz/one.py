@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Literal
 from benchmarks.fuzz.corpus import Corpus
 from benchmarks.fuzz.guard import Breach, Guard
 from benchmarks.fuzz.targets import TARGETS, Target
+from benchmarks.memory import own_peak
 from xlbackprop.crowd import Failure
 from xlbackprop.errors import XlbackpropError
 
@@ -50,14 +50,7 @@ def judged(corpus: Corpus, seed: int, path: Path) -> Outcome:
     for one in (*folder.iterdir(), *(folder / "temporary").iterdir()):
         if one not in (file, folder / "temporary"):  # to make a folder anew takes longer than most inputs
             shutil.rmtree(one) if one.is_dir() else one.unlink()
-    return Outcome(kind, says, seconds, _peak())
-
-
-def _peak() -> float:
-    """MB of this process, where the platform tells; what getrusage tells counts its parent's at the start."""
-    status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii")) if status.exists() else None
-    return int(found[1]) / 1024 if found else 0.0
+    return Outcome(kind, says, seconds, own_peak() / 2**20)
 
 
 def _called(target: Target, file: Path, folder: Path) -> tuple[Literal["result", "refusal", "failure"], str]:

@@ -8,12 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks.fuzz.one import Outcome
 from benchmarks.fuzz.targets import Target
+from benchmarks.tables import Table
 
-BEGIN, END = "<!-- python -m benchmarks.fuzz -->", "<!-- end -->"
 HEADINGS = (
     "target", "calls", "inputs", "results", "refusals", "stopped", "failures", "slowest", "bound",
     "largest worker", "bound",
@@ -53,20 +52,17 @@ def lines(tally: Tally) -> Iterator[str]:
         yield f"  {len(alike)} like --only {name} --number {number}: {says[:400]}"
 
 
-def text(tallies: Sequence[Tally], seed: int) -> str:
-    """The table as Markdown."""
+def summary(tallies: Sequence[Tally], seed: int) -> str:
     total = sum((tally.counts for tally in tallies), Counter[str]())
-    rows = [HEADINGS, ("---",) * len(HEADINGS), *map(_row, tallies)]
-    return "\n".join(
-        [
-            f"{total.total():,} inputs with seed {seed}: {total['result']:,} results, {total['refusal']:,} refusals, "
-            f"{total['stopped']:,} stopped, {total['failure']:,} failures. "
-            f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
-            f"Python {platform.python_version()}.",
-            "",
-            *(f"| {' | '.join(row)} |" for row in rows),
-        ]
+    return (
+        f"{total.total():,} inputs with seed {seed}: {total['result']:,} results, {total['refusal']:,} refusals, "
+        f"{total['stopped']:,} stopped, {total['failure']:,} failures. "
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}."
     )
+
+
+def table(tallies: Sequence[Tally]) -> Table:
+    return Table("", HEADINGS, [_row(tally) for tally in tallies], texts=2)
 
 
 def _row(tally: Tally) -> tuple[str, ...]:
@@ -76,11 +72,3 @@ def _row(tally: Tally) -> tuple[str, ...]:
         f"{counts['stopped']:,}", f"{counts['failure']:,}", f"{tally.slowest[0]:.2f} s",
         f"{limits.seconds:g} s", f"{tally.megabytes:,.0f} MB", f"+{limits.megabytes:,} MB",
     )  # fmt: skip
-
-
-def write(path: Path, table: str) -> None:
-    """Put the table between its marks in a page, and leave the rest."""
-    page = path.read_text(encoding="utf-8") if path.exists() else f"# Fuzzing\n\n{BEGIN}\n{END}\n"
-    head, _, rest = page.partition(BEGIN)
-    tail = rest.partition(END)[2]
-    path.write_text(f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}", encoding="utf-8")

@@ -15,6 +15,8 @@ from statistics import median
 from benchmarks.mutations.cases import case, plan
 from benchmarks.mutations.judge import Outcome, outcome
 from benchmarks.mutations.mistakes import KINDS
+from benchmarks.tables import Table
+from xlbackprop.terminal import Progress
 
 NAMED = 0.95  # the least part of the mistakes that is to be named; all are to be detected, at the right root
 HEADINGS = ("kind", "mutants", "detected", "root cell", "named", "quantity", "fix right")
@@ -26,19 +28,20 @@ def main() -> int:
     kinds = tuple(options.kinds or KINDS)
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         work = partial(_work, options.seed, options.keep or Path(folder), options.fixes, options.keep is not None)
-        with ProcessPoolExecutor(options.workers) as pool:
-            outcomes = []
-            for one in pool.map(work, *zip(*plan(options.count, kinds)), chunksize=CHUNK):
+        with ProcessPoolExecutor(options.workers) as pool, Progress() as progress:
+            planned, outcomes = list(plan(options.count, kinds)), []
+            for one in pool.map(work, *zip(*planned), chunksize=CHUNK):
                 outcomes.append(one)
-                _progress(len(outcomes), options.count)
+                progress(f"{len(outcomes)} of {len(planned)}")
     mutants = [one for one in outcomes if one.kind]
     alarms = [one for one in outcomes if one.kind is None]
     rows = [_row(kind, [one for one in mutants if one.kind == kind]) for kind in kinds]
     rows.append(_row("all", mutants))
     lines = [_summary(outcomes, alarms, options.seed), *_missed(mutants, alarms)]
-    print(_text(rows), *lines, *_failures(outcomes, options.failures), sep="\n")
+    table = Table("", HEADINGS, rows)
+    print(table.as_text(), *lines, *_failures(outcomes, options.failures), sep="\n")
     if options.output:
-        options.output.write_text("\n".join(["# Mutations", "", _markdown(rows), "", *lines, ""]), encoding="utf-8")
+        options.output.write_text("\n".join(["# Mutations", "", table.as_markdown(), "", *lines, ""]), encoding="utf-8")
     return int(bool(_missed(mutants, alarms)))
 
 
@@ -67,11 +70,6 @@ def _work(seed: int, folder: Path, fixes: bool, keep: bool, k: int, kind: str | 
         if not keep:
             for one in folder.glob(f"{made.name}*"):
                 one.unlink()
-
-
-def _progress(done: int, count: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {len(list(plan(count)))}", end="", file=sys.stderr)
 
 
 def _row(kind: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
@@ -116,16 +114,6 @@ def _failures(outcomes: Sequence[Outcome], most: int) -> list[str]:
     kinds = dict.fromkeys(one.kind for one in outcomes)
     first = [[one for one in outcomes if one.kind == kind and one.failed][:most] for kind in kinds]
     return [f"\n{one.name}.xlsx\n  {one.told}" for some in first for one in some]
-
-
-def _text(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows)]
-    lines = [[one.ljust(width) for one, width in zip(row, widths)] for row in (HEADINGS, *rows)]
-    return "\n".join("  ".join(line).rstrip() for line in lines)
-
-
-def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (HEADINGS, ("---",) * len(HEADINGS), *rows))
 
 
 if __name__ == "__main__":

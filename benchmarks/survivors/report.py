@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from benchmarks.report import Table
 from benchmarks.survivors.mutants import Mutant
+from benchmarks.tables import Table
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.memory import largest_child, own_peak
 
 if TYPE_CHECKING:
+    from xlbackprop.engine import Recalculated
     from xlbackprop.engine.libreoffice import LibreOffice
     from xlbackprop.sheet.layout import Layout
 
@@ -27,16 +28,22 @@ XLSX = "xlsx:Calc MS Excel 2007 XML"
 _NOTHING = "import sys\nimport click\n\n@click.command()\ndef main():\n    pass\n\nsys.exit(main())\n"
 # What each phase of a run loads beside the function of its name, in the order of a run.
 _LOADED: Mapping[str, Sequence[str]] = {
-    "build": ("xlbackprop.sheet.workbook", "xlbackprop.curves.beside"),
-    "verify": ("xlbackprop.engine.embedded",),
+    "build": ("xlbackprop.sheet.workbook", "xlbackprop.curves.beside", "xlbackprop.curves.sheet"),
+    "verify": ("xlbackprop.engine.embedded", "xlbackprop.curves.together", "numpy.random"),
     "plot": (
         "xlbackprop.reference.run",
+        "xlbackprop.show.details",
         "xlbackprop.show.network",
+        "xlbackprop.show.powers",
         "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_svg",
         "matplotlib.figure",
+        "numpy.random",
         "PIL.PngImagePlugin",
     ),
 }
+
+_HEAVY = {"matplotlib", "numpy", "openpyxl", "xlbackprop", "xlsxwriter"}  # what is to be there before the time starts
 
 Facts = Mapping[str, Any]
 
@@ -111,17 +118,27 @@ def build_at_rates(setting: Setting, count: str) -> Case:
     return Case(work)
 
 
-def recalculate(setting: Setting) -> Case:
+def recalculate(setting: Setting, *, twice: bool = False) -> Case:
     from xlbackprop.engine.embedded import Embedded
 
     runs = list(setting.layout.runs())
+    selectors = setting.layout.selectors
+    other = {(cell.sheet, cell.row, cell.column): 1.0 for cell in selectors} if twice else {}
 
     def work() -> None:
-        recalculated = Embedded().recalculate(setting.built)
-        for run in runs:
-            recalculated.column(run.sheet, run.row, run.column, run.rows[-1] - run.row + 1)
+        recalculated: Recalculated = Embedded().recalculate(setting.built)
+        for turn in range(2 if twice else 1):
+            if turn:
+                recalculated = recalculated.changed(other)
+            for run in runs:
+                recalculated.column(run.sheet, run.row, run.column, run.rows[-1] - run.row + 1)
 
     return Case(work, sum(run.count for run in runs))
+
+
+def recalculate_twice(setting: Setting) -> Case:
+    """What the verifier needs of the engine, and nothing else: every value, and every value with other inputs."""
+    return recalculate(setting, twice=True)
 
 
 def verify(setting: Setting) -> Case:
@@ -263,6 +280,7 @@ CASES: dict[str, Callable[..., Case]] = {
     "build": build,
     "rates": build_at_rates,
     "recalculate": recalculate,
+    "recalculate-twice": recalculate_twice,
     "verify": verify,
     "plot": plot,
     "libreoffice-recalculate": libreoffice_recalculate,
@@ -276,11 +294,12 @@ CASES: dict[str, Callable[..., Case]] = {
 
 def measured(case: Case) -> Facts:
     """Do the work once: its seconds, its bytes of memory, its cells and what else it found."""
-    before, start = own_peak(), time.perf_counter()
+    loaded, before, start = set(sys.modules), own_peak(), time.perf_counter()
     facts = case.work() or {}
     seconds = time.perf_counter() - start
     memory = largest_child() if case.children else own_peak() - before
-    return {"seconds": seconds, "memory": memory, "cells": case.cells, **facts}
+    late = sorted({name.partition(".")[0] for name in set(sys.modules) - loaded} & _HEAVY)
+    return {"seconds": seconds, "memory": memory, "cells": case.cells, "late": late, **facts}
 
 
 def main(name: str, steps: str, folder: str) -> None:

@@ -17,6 +17,7 @@ FLAT = 1  # bytes for a further cell: of a row of some thirty numbers, one, the 
 LABELS = {
     "build": "build",
     "recalculate": "recalculate, embedded engine",
+    "recalculate-twice": "the same twice, the second time with other inputs",
     "verify": "verify, everything",
     "plot": "plot",
     "openpyxl": "openpyxl, without values",
@@ -149,6 +150,9 @@ def doubts(results: Results, sizes: Sequence[int]) -> list[str]:
     for what, one in verified.items():
         if one and not all(repetition["correct"] for repetition in one.repetitions):
             found.append(f"verify, {what}: says that the built workbook is wrong, so its time is of a failure.")
+    for (case, steps), one in results.measurements.items():
+        if one.repetitions and (late := one.repetitions[0].get("late")):
+            found.append(f"{case}, {steps:,} steps: its time has imports of {', '.join(late)} in it.")
     return found
 
 

@@ -82,6 +82,7 @@ def openpyxl_write_only(setting: Setting) -> Case:
 
 
 def _openpyxl(setting: Setting, *, write_only: bool) -> Case:
+    import openpyxl.packaging.extended  # noqa: F401  # which it loads when it saves
     from openpyxl import Workbook
 
     tables = Tables(setting)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +12,9 @@ from xlbackprop.networks import load
 from xlbackprop.show import plots
 from xlbackprop.show.plots import diverged
 from xlbackprop.spec import override
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _size(picture: bytes) -> tuple[int, int]:
@@ -30,9 +35,15 @@ def test_same_input_same_bytes() -> None:
 
 
 def test_what_stands_on_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = []
+    figures, notes = [], []
     png = plots.png
-    monkeypatch.setattr(plots, "png", lambda figure: (figures.append(figure), png(figure))[1])
+
+    def seen(figure: Figure) -> bytes:
+        figures.append(figure)
+        notes.append([text.get_text() for text in figure.axes[0].texts])
+        return png(figure)
+
+    monkeypatch.setattr(plots, "png", seen)
     spec = override(load("simple-mlp"), rates=(0.1, 1000.0), steps=80)
     list(plots.drawn(spec, "x", details=True))
     linear, log = figures[0].axes
@@ -42,9 +53,37 @@ def test_what_stands_on_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert labels[1].startswith("η = 1000 (diverged at step ")
     assert all(axes.get_xlabel() and axes.get_ylabel() for figure in figures for axes in figure.axes)
     assert all(figure.get_suptitle() or figure.axes[0].get_title() for figure in figures)
-    notes = [text.get_text() for text in figures[4].axes[0].texts]
-    assert len(notes) == 1
-    assert notes[0].startswith("diverged at step ")
+    (falls,), (diverges,) = notes[1], notes[4]
+    assert re.fullmatch(r"[\d.]+ → [\d.e-]+ after 80 steps", falls)
+    assert re.fullmatch(r"diverged at step \d+", diverges)
+
+
+@pytest.mark.parametrize(
+    ("scale", "values", "expected"),
+    [
+        ("log", (1e-4, 1.0), {"10⁻⁴", "10⁻²", "10⁰"}),
+        ("log", (1e-30, 1e90), {"10⁻³²", "10⁶⁴"}),
+        ("log", (0.21, 0.52), {"3×10⁻¹", "4×10⁻¹"}),
+        ("symlog", (-1e5, 1e5), {"−10⁴", "0", "10⁴"}),
+    ],
+)
+def test_numbers_of_a_logarithmic_axis_are_letters(scale: str, values: tuple[float, float], expected: set[str]) -> None:
+    figure, (axes,) = plots.figure_of(7, 4.2, 1)
+    axes.plot(values)
+    plots.logarithmic(axes, scale)
+    figure.draw_without_rendering()
+    found = {text.get_text() for which in ("major", "minor") for text in axes.yaxis.get_ticklabels(which=which)}
+    assert expected <= found
+    assert not [text for text in found if set(text) & set("$\\{-")]
+
+
+def test_a_picture_of_another_rate_leaves_no_trace() -> None:
+    """All rates are drawn in one figure."""
+    together = dict(plots.drawn(override(load("era-s6"), steps=20, rates=(1e200, 0.5, 1e4, 1e-300, 2.0)), "x"))
+    for rate in (1e200, 0.5, 1e4, 1e-300, 2.0):
+        name = f"x-error-{rate!r}.png"
+        alone = dict(plots.drawn(override(load("era-s6"), steps=20, rates=(rate,)), "x"))
+        assert together[name] == alone[name], rate
 
 
 def test_diverged() -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from xlbackprop import files, kinds, networks
 from xlbackprop.apart import apart
-from xlbackprop.verification.report import Report as TrainingReport
 
 if TYPE_CHECKING:
     from xlbackprop.kinds import Document, OurReport
@@ -33,6 +32,7 @@ class Summary:
         Nothing for a file that trains nothing, nor for a worksheet, whose answer it is.
         """
         from xlbackprop.show.observations import observations
+        from xlbackprop.verification.report import Report as TrainingReport
 
         if not isinstance(self.report, TrainingReport) or self.report.marks is not None:
             return ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlbackprop.sheet.styles import LINE_COLOURS
-from xlbackprop.show.plots import DASHES, by_step, drawable, error_plotted, figure_of, gradient_plotted
+from xlbackprop.show.plots import DASHES, by_step, drawable, error_plotted, figure_of, gradient_plotted, logarithmic
 from xlbackprop.spec import Spec
 from xlbackprop.spec.names import gradient_name
 
@@ -50,7 +50,7 @@ def gradients(spec: Spec, numbers: Mapping[str, Any], rate: int) -> Figure:
     sizes = {name: [abs(value) or math.nan for value in values] for name, values in series.items()}
     _lines(log, sizes, "its size, logarithmic")
     if found := _finite(sizes):
-        log.set_yscale("log")
+        logarithmic(log)
         log.set_ylim(bottom=max(min(found), min(max(found), _start(series)) * SMALLEST) / 1.5)
     _legend(figure, log, series, title)
     return figure
@@ -63,7 +63,7 @@ def _lines(axes: Any, series: Series, label: str) -> None:
     axes.set_ylabel(label)
     axes.xaxis.get_major_locator().set_params(integer=True)
     if max(map(abs, _finite(series)), default=0.0) > BLOWN_UP * _start(series):
-        axes.set_yscale("symlog", linthresh=_start(series))
+        logarithmic(axes, "symlog", linthresh=_start(series))
 
 
 def _shades(series: Series, title: str, label: str) -> Figure:

@@ -28,18 +28,20 @@ def drawn(spec: Spec, stem: str) -> Iterator[tuple[str, bytes]]:
 def pictures(spec: Spec) -> dict[str, Figure]:
     """The forward picture as `network`, and `backward`; both with the numbers of step 0."""
     values = step_0(spec)
-    return {FORWARD: _drawn(spec, values, backward=False), BACKWARD: _drawn(spec, values, backward=True)}
+    forward = _drawn(spec, values, backward=False) if "forward" in spec.left else _forward(dumps(spec))[0]
+    return {FORWARD: forward, BACKWARD: _drawn(spec, values, backward=True)}
 
 
 def forward_png(spec: Spec) -> bytes:
     """The forward picture for a workbook's Overview."""
-    return _forward_png(dumps(spec))  # a circuit's parameters are a dictionary, which no cache takes
+    return _forward(dumps(spec))[1]  # a circuit's parameters are a dictionary, which no cache takes
 
 
-@lru_cache(maxsize=1)  # a run has it in the workbook and as a file
-def _forward_png(text: str) -> bytes:
+@lru_cache(maxsize=1)  # a run has it in the workbook and as files
+def _forward(text: str) -> tuple[Figure, bytes]:
     spec = loads(text)
-    return png(_drawn(spec, forward_values(spec), backward=False))
+    figure = _drawn(spec, forward_values(spec), backward=False)
+    return figure, png(figure)
 
 
 def forward_values(spec: Spec) -> dict[str, float]:

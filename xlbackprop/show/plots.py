@@ -48,8 +48,8 @@ def drawn(
 
         scene = surfaces.scene(spec, numbers, () if isinstance(surface, bool) else surface)
     yield f"{stem}-error.png", png(_all_rates(spec, errors))
-    for k, rate in enumerate(spec.rates):
-        yield f"{stem}-error-{rate!r}.png", png(_one_rate(spec, rate, errors[k]))
+    for k, (rate, picture) in enumerate(zip(spec.rates, _each_rate(spec, errors))):
+        yield f"{stem}-error-{rate!r}.png", picture
         if details:
             yield f"{stem}-weights-{rate!r}.png", png(weights(spec, numbers, k))
             yield f"{stem}-gradients-{rate!r}.png", png(gradients(spec, numbers, k))
@@ -97,20 +97,22 @@ def _all_rates(spec: Spec, errors: Sequence[Series]) -> Figure:
     return figure
 
 
-def _one_rate(spec: Spec, rate: float, errors: Series) -> Figure:
+def _each_rate(spec: Spec, errors: Sequence[Series]) -> Iterator[bytes]:
+    """A picture for each rate, all of one figure: to make its ticks takes as long as to draw it."""
     figure, (axes,) = figure_of(7, 4.2, 1)
-    axes.plot(drawable(errors), color=LINE_COLOURS[0], linewidth=2)
-    _error_axes(axes, [errors], error_plotted(spec), log=False)
-    axes.set_title(f"{spec.title}: η = {rate:g}")
-    if (step := diverged(errors)) is not None:
-        axes.annotate(
-            f"diverged at step {step}", (0.97, 0.95), xycoords="axes fraction", ha="right", va="top", color="#D55E00"
-        )
-    else:
-        start, end = errors[0], errors[-1]
-        text = f"{start:.6g} → {end:.6g} after {spec.updates} steps"
-        axes.annotate(text, (0.97, 0.95), xycoords="axes fraction", ha="right", va="top")
-    return figure
+    (line,) = axes.plot([], color=LINE_COLOURS[0], linewidth=2)
+    told = axes.annotate("", (0.97, 0.95), xycoords="axes fraction", ha="right", va="top")
+    for rate, series in zip(spec.rates, errors):
+        line.set_data(range(len(series)), drawable(series))
+        axes.relim()
+        axes.autoscale_view()
+        _error_axes(axes, [series], error_plotted(spec), log=False)
+        axes.set_title(f"{spec.title}: η = {rate:g}")
+        if (step := diverged(series)) is not None:
+            told.set(text=f"diverged at step {step}", color="#D55E00")
+        else:
+            told.set(text=f"{series[0]:.6g} → {series[-1]:.6g} after {spec.updates} steps", color="black")
+        yield png(figure)
 
 
 def _blows_up(series: Series) -> bool:
@@ -143,12 +145,22 @@ def _error_axes(axes: Any, errors: Sequence[Series], label: str, *, log: bool) -
     axes.set_ylabel(label)
     finite = [error for series in errors for error in drawable(series) if math.isfinite(error)]
     if log and any(error > 0 for error in finite):
-        axes.set_yscale("log")
+        logarithmic(axes)
     elif finite:
         # A run that blows up would flatten the others; the starting error sets the scale then.
         top = max(finite)
         start = max(series[0] for series in errors)
         axes.set_ylim(0, min(top, 4 * start) * 1.05 or 1)
+
+
+def logarithmic(axes: Any, scale: str = "log", **options: float) -> None:
+    """Give the vertical axis that scale; "symlog" is linear around 0."""
+    from xlbackprop.show.powers import Powers
+
+    axes.set_yscale(scale, **options)
+    axes.yaxis.set_major_formatter(Powers())
+    if scale == "log":  # where no power of ten is in sight, ticks between them have numbers
+        axes.yaxis.set_minor_formatter(Powers())
 
 
 def drawable(series: Series) -> list[float]:

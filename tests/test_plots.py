@@ -35,12 +35,13 @@ def test_same_input_same_bytes() -> None:
 
 
 def test_what_stands_on_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    figures, notes = [], []
+    figures, notes, ends = [], [], []
     png = plots.png
 
     def seen(figure: Figure) -> bytes:
         figures.append(figure)
         notes.append([text.get_text() for text in figure.axes[0].texts])
+        ends.append(figure.axes[0].get_xlim()[1])
         return png(figure)
 
     monkeypatch.setattr(plots, "png", seen)
@@ -53,6 +54,7 @@ def test_what_stands_on_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert labels[1].startswith("η = 1000 (diverged at step ")
     assert all(axes.get_xlabel() and axes.get_ylabel() for figure in figures for axes in figure.axes)
     assert all(figure.get_suptitle() or figure.axes[0].get_title() for figure in figures)
+    assert 80 < ends[1] < 90
     (falls,), (diverges,) = notes[1], notes[4]
     assert re.fullmatch(r"[\d.]+ → [\d.e-]+ after 80 steps", falls)
     assert re.fullmatch(r"diverged at step \d+", diverges)

@@ -81,11 +81,12 @@ def test_numbers_of_a_logarithmic_axis_are_letters(scale: str, values: tuple[flo
 
 def test_a_picture_of_another_rate_leaves_no_trace() -> None:
     """All rates are drawn in one figure."""
-    together = dict(plots.drawn(override(load("era-s6"), steps=20, rates=(1e200, 0.5, 1e4, 1e-300, 2.0)), "x"))
-    for rate in (1e200, 0.5, 1e4, 1e-300, 2.0):
+    rates = (1000.0, 0.1, 1e-300)
+    spec = override(load("simple-mlp"), steps=80)
+    together = dict(plots.drawn(override(spec, rates=rates), "x"))
+    for rate in rates:
         name = f"x-error-{rate!r}.png"
-        alone = dict(plots.drawn(override(load("era-s6"), steps=20, rates=(rate,)), "x"))
-        assert together[name] == alone[name], rate
+        assert together[name] == dict(plots.drawn(override(spec, rates=(rate,)), "x"))[name], rate
 
 
 def test_diverged() -> None:

@@ -36,6 +36,11 @@ own settings, in a used profile. The floor and openpyxl are given their formulas
 A further cell: the difference of two sizes over the difference of their cells; what is left at none
 is the fixed cost. A run draws in a process beside; imports are those of each phase, loaded in turn.
 
+Verify evaluates a workbook twice, the second time with other inputs; what the engine alone takes
+for that is the row `the same twice`. Cells get cheaper with the steps, in the floor's file too: a
+training that comes to rest repeats its numbers, which pack faster. For each rate a build keeps the
+head, the notes and the chart of its sheet, and for each row the error, which the charts carry.
+
 The other ways: the same parts rewritten, and given to zipfile in memory; written in order of rows
 and columns each time, which is the only valid order of cells, so the order of the parts is what is
 tried. LibreOffice opens the file and writes its first sheet as text; Excel cannot be had here, so

@@ -307,6 +307,28 @@ def test_the_example_network_of_the_readme_works(tmp_path: Path) -> None:
     assert xlbackprop.run(tmp_path / "mine.toml", folder=tmp_path).report.correct
 
 
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+
+
+def _measured() -> list[tuple[str, str, str]]:
+    """Each number of README's lists about what was measured, its item, and the page that it is of."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lists = text.partition("## Fast")[2].partition("The package is")[0]
+    items = [item for item in re.split(r"(?m)^- ", lists) if "docs/" in item]
+    pages = [re.findall(r"\]\((docs/[\w.-]+)\)", item)[-1] for item in items]
+    return [(number, item, page) for item, page in zip(items, pages) for number in _NUMBER.findall(item)]
+
+
+def test_what_the_readme_says_was_measured_stands_in_the_pages() -> None:
+    """As the last digit of README's number rounds it."""
+    measured = _measured()
+    assert len({page for _, _, page in measured}) >= 5
+    for number, item, page in measured:
+        said, digits = float(number.replace(",", "")), len(number.partition(".")[2])
+        found = _NUMBER.findall((ROOT / page).read_text(encoding="utf-8"))
+        assert any(round(float(one.replace(",", "")), digits) == said for one in found), (number, item, page)
+
+
 def test_every_command_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for name, command in main.commands.items():

@@ -52,12 +52,27 @@ def epoch_errors(layout: Layout, by_row: Sequence[float]) -> array[float]:
     return array("d", (sum(by_row[k * samples : (k + 1) * samples]) / samples for k in range(layout.epochs)))
 
 
-def write_table(
+def write_tables(
+    book: Any,
+    formats: styles.Formats,
+    layout: Layout,
+    histories: Sequence[Sequence[float]],
+    progress: Callable[[str], None],
+) -> None:
+    """The table of each rate, with its errors by step. What is alike in all is kept once, however many there are."""
+    columns, notes = _columns(formats, layout), [_note(layout, cell) for cell in layout.shown]
+    for rate, history in enumerate(histories):
+        _write_table(book, formats, layout, rate, history, columns, notes, progress)
+
+
+def _write_table(
     book: Any,
     formats: styles.Formats,
     layout: Layout,
     rate: int,
     history: Sequence[float],
+    columns: Sequence[StreamedColumn],
+    notes: Sequence[str],
     progress: Callable[[str], None],
 ) -> None:
     spec, sheet = layout.spec, book.get_worksheet_by_name(layout.sheets[rate])
@@ -76,11 +91,11 @@ def write_table(
     rate_format = formats({"bold": True, "align": "left", "bg_color": styles.HEADER_COLOUR[Role.RATE]})
     sheet.write_formula(row, column, f"={layout.rates[rate].name}", rate_format, spec.rates[rate])
     sheet.write_comment(row, column, f"The learning rate of this sheet; change it on {OVERVIEW}.")
-    _headers(sheet, formats, layout)
+    _headers(sheet, formats, layout, notes)
     sheet.stream(
         layout.FIRST_ROW,
         layout.batches.visits,
-        _columns(formats, layout),
+        columns,
         lambda: _told(table_rows(layout.table_now, given(layout, rate), layout.batches), layout, rate, progress),
         _alike(layout),
     )
@@ -113,16 +128,16 @@ def _told(
         yield row
 
 
-def _headers(sheet: Any, formats: styles.Formats, layout: Layout) -> None:
+def _headers(sheet: Any, formats: styles.Formats, layout: Layout, notes: Sequence[str]) -> None:
     column = 0
     for role, group in groupby(cell.role for cell in layout.shown):
         for k in range(count := len(list(group))):
             text = BANDS.get(role, role.value) if k == 0 else ""
             sheet.write_string(layout.BAND_ROW, column + k, text, formats(styles.band(role)))
         column += count
-    for column, cell in enumerate(layout.shown):
+    for column, (cell, note) in enumerate(zip(layout.shown, notes)):
         sheet.write_string(layout.HEADER_ROW, column, cell.name, formats(styles.header(cell.role)))
-        sheet.write_comment(layout.HEADER_ROW, column, _note(layout, cell), {"x_scale": 2, "y_scale": 0.9})
+        sheet.write_comment(layout.HEADER_ROW, column, note, {"x_scale": 2, "y_scale": 0.9})
 
 
 def _note(layout: Layout, cell: Cell) -> str:

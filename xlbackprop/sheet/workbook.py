@@ -64,8 +64,7 @@ def _write(book: Any, formats: styles.Formats, layout: Layout, progress: Progres
     overview.write_overview(book, formats, layout, histories, by_epochs, checked)
     for page in PAGES:
         pages.write_page(book, formats, layout, page, shown)
-    for rate, history in enumerate(histories):
-        tables.write_table(book, formats, layout, rate, history, progress)
+    tables.write_tables(book, formats, layout, histories, progress)
     tables.write_compare(book, formats, layout, histories)
     if CHECKS in names:
         check_page.write_checks(book, formats, layout, shown, checked)

@@ -28,7 +28,7 @@ LIBRARIES = (
 )
 START, TIMES, WALL = 30.0, 5.0, 10.0  # seconds, and times the tests' own; wall clock for a second of processor time
 MEMORY = 6 * 2**30  # bytes of address space
-PASSED = ".passed"  # the list of tests that passed, in a copy
+PASSED, SAID = ".passed", ".said"  # in a copy: the list of tests that passed, and what they printed
 NEVER = (".git", ".venv", ".coverage*", ".hypothesis", "*_cache", "__pycache__")
 
 
@@ -61,10 +61,13 @@ def prepare() -> None:
 
 def passing(tree: Path, tests: Sequence[Test]) -> set[str]:
     """The names of those that pass without a change; others can tell nothing of one."""
-    os.waitpid(_fork(tree, tests, _allowed(tests)), 0)
+    _, status = os.waitpid(_fork(tree, tests, _allowed(tests)), 0)
     passed = set((tree / PASSED).read_text(encoding="utf-8").splitlines())
     if tests and not passed:
         raise RuntimeError("tests: none of the recorded ones passes; record them again under coverage")
+    if os.waitstatus_to_exitcode(status) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        said = (tree / SAID).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise RuntimeError(f"tests: they did not run to their end without a change: {(said or ['no word'])[-1]}")
     return passed
 
 
@@ -131,12 +134,11 @@ def _fork(tree: Path, tests: Sequence[Test], seconds: float, *options: str) -> i
         sys.path[0] = str(tree)
         for name in [name for name in sys.modules if name.partition(".")[0] in ("benchmarks", "tests")]:
             del sys.modules[name]
-        Path(PASSED).write_text("", encoding="utf-8")
-        said = os.open(tree / ".said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        said = os.open(tree / SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(said, 1)
         os.dup2(said, 2)
         files = dict.fromkeys(one.name.partition("::")[0] for one in tests)
-        code = pytest.main([*options, "-q", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests)])
+        code = pytest.main([*options, "-q", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests, tree)])
     finally:
         os._exit(int(code))
 
@@ -144,8 +146,9 @@ def _fork(tree: Path, tests: Sequence[Test], seconds: float, *options: str) -> i
 class _Chosen:
     """The plugin that leaves the chosen tests, in their order, and lists those that passed."""
 
-    def __init__(self, tests: Sequence[Test]) -> None:
+    def __init__(self, tests: Sequence[Test], tree: Path) -> None:
         self._order = {one.name: k for k, one in enumerate(tests)}
+        self._passed = (tree / PASSED).open("w", encoding="utf-8")  # at once: tests change folders and rights
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -153,5 +156,5 @@ class _Chosen:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
-            with Path(PASSED).open("a", encoding="utf-8") as file:
-                file.write(report.nodeid + "\n")
+            self._passed.write(report.nodeid + "\n")
+            self._passed.flush()

@@ -14,7 +14,7 @@ from xlbackprop.sheet import charts, styles
 from xlbackprop.sheet.layout import COMPARE, DRAWN, EPOCH, EPOCH_ERROR, EPOCHS, OVERVIEW, Layout
 from xlbackprop.sheet.printers import in_symbols
 from xlbackprop.sheet.streamed import ALONE, EMPTY, StreamedColumn
-from xlbackprop.sheet.values import carried, input_statistics, table_rows
+from xlbackprop.sheet.values import carried, input_statistics, table_rows, total
 from xlbackprop.sheet.words import BANDS, words
 from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import RATE, STEP, total_error
@@ -49,7 +49,7 @@ def epoch_errors(layout: Layout, by_row: Sequence[float]) -> array[float]:
     samples = layout.batches.samples
     if Role.TOTAL_ERROR in layout.left:
         return array("d", [math.nan] * layout.epochs)
-    return array("d", (sum(by_row[k * samples : (k + 1) * samples]) / samples for k in range(layout.epochs)))
+    return array("d", (total(by_row[k * samples : (k + 1) * samples]) / samples for k in range(layout.epochs)))
 
 
 def write_tables(

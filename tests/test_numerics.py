@@ -75,6 +75,16 @@ REGIMES = {
         {"∂E/∂w3": (-1e-300, -5e-201), "∂E/∂w1": (-1e-100,), "a_h2": (1e-300,)},
         "a_h2",
     ),
+    "a tiny input times a huge weight": Regime(
+        "weights = [[0.5]] / weights = [[1e104]]",
+        {"h1": (5e-167,), "∂E/∂w1": (-8.9e-63,)},
+        "∂E/∂w1", inputs="[1e-166]", targets="[0.89]",
+    ),
+    "a gradient whose step is no normal number": Regime(
+        'weights = [[0.885, 1.2]]; activation = "sigmoid" / weights = [[0.3]]; activation = "sigmoid"',
+        {"h1": (1.2,)},
+        "E1", inputs="[6.656219394662826e-219, 1.0]", targets="[0.1]", top='style = "delta"',
+    ),
     "tiny all through": Regime(
         "weights = [[1e-150]] / weights = [[1e-150]]",
         {"o1": (1e-300, 2.2500000000000003e-300), "∂E/∂w1": (-1e-150,)},

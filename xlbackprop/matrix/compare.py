@@ -27,7 +27,7 @@ from xlbackprop.reference.told import Calculator
 from xlbackprop.spec import Spec, gradient_name, updated_name
 from xlbackprop.spec.names import RATE, SAMPLE, STEP
 from xlbackprop.verification import MOST_WITNESSED
-from xlbackprop.verification.compare import Cells, agrees
+from xlbackprop.verification.compare import Cells, agrees, denied
 
 MOST_WEIGHTS = 2_000  # each pass of the complex step takes them all, so with more it takes too long
 
@@ -157,19 +157,20 @@ class Comparison:
     def _copy(self, values: Array) -> Cells:
         return Cells(values, np.abs(values) * self._calculator.epsilon)
 
-    def gradients(self) -> Iterator[tuple[int, str, Array, Cells]]:
-        """By the complex step, from the band's own inputs and weights: rate, name, found and derivative."""
+    def gradients(self) -> Iterator[tuple[int, str, Array, Array, Array]]:
+        """By the complex step, from the band's own inputs and weights: rate, name, found, derivative, denied."""
         spec = self.spec
         if len(spec.differentiated) > MOST_WEIGHTS:
             return
         stride = 1 + self._rates.size * len(spec.differentiated) // MOST_WITNESSED
         given = {STEP, SAMPLE, RATE, *spec.inputs, *spec.targets, *spec.initial}
         rests = {name: values for name, values in self._observed.items() if name in given}
-        derivatives = complex_step.gradients(spec, rests, np.arange(0, self.layout.bands, stride))
+        witness = complex_step.Witness(spec, rests, np.arange(0, self.layout.bands, stride))
         noise = implied(spec, rests, self._calculator).noise
-        for name, values in derivatives.items():
+        for name, values in witness.gradients.items():
             for rate in range(len(spec.rates)):
-                yield rate, name, self.homes[name][rate], Cells(values[rate], noise[name][rate])
+                found = self.homes[name][rate]
+                yield rate, name, found, values[rate], denied(found, witness, name, rate, noise[name][rate])
 
 
 def _float(value: Value) -> float:

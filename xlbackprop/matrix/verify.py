@@ -17,7 +17,6 @@ from xlbackprop.engine import engine as engine_named
 from xlbackprop.matrix.compare import Comparison, Told
 from xlbackprop.matrix.read import read_inputs, read_layout
 from xlbackprop.matrix.report import Report
-from xlbackprop.reference import complex_step
 from xlbackprop.sheet.address import cell_name
 from xlbackprop.sheet.places import OVERVIEW, Input
 from xlbackprop.spec import total_error
@@ -91,12 +90,12 @@ class Ledger(Tally):
     def complex_step(self, comparison: Comparison) -> int:
         """Every gradient once more, from the forward pass alone; how many were looked at."""
         witnessed, layout = 0, comparison.layout
-        for rate, name, found, cells in comparison.gradients():
-            known = np.isfinite(cells.values) & np.isfinite(found)
+        for rate, name, found, derivative, is_denied in comparison.gradients():
+            known = np.isfinite(derivative) & np.isfinite(found)
             witnessed += int(known.sum())
-            for k in np.flatnonzero(~agrees(found, cells, complex_step.FLOOR) & known):
+            for k in np.flatnonzero(is_denied & known):
                 place = (layout.sheets[rate], *layout.at(name, int(k)))
-                wrong = Mismatch(*place, name, "wrong-gradient", float(found[k]), float(cells.values[k]))
+                wrong = Mismatch(*place, name, "wrong-gradient", float(found[k]), float(derivative[k]))
                 self.mismatches.setdefault(place, wrong)
         return witnessed
 

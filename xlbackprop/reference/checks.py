@@ -21,6 +21,7 @@ from xlbackprop.spec import names as naming
 from xlbackprop.spec.names import gradient_name
 
 _RELATIVE, _OF_LARGEST, _FLOOR, _LEAST = 1e-9, 1e-12, 1e-100, 1e-300
+_SUBNORMAL = 1e-305  # an imaginary part nearer to 0 may have lost digits, which are many after a division by h
 _BANDS = (naming.PLUS, naming.MINUS, naming.RE, naming.IM)
 _IM = naming.IM.partition("{")[0]
 _FAILS = complex(np.nan, np.nan)
@@ -57,10 +58,10 @@ def checks(spec: Spec, start: Start, observed: Mapping[str, Array], calculator: 
         begin = stands if observed else begun(Row(_arrays(start), epsilon, copy, start.noise))
         return _Copy(network, start, begin, cells, on_sheet, epsilon, copy).told()
 
-    return _with_doubt(with_noise(once), trained=not observed)
+    return _with_doubt(with_noise(once), start.h, trained=not observed)
 
 
-def _with_doubt(numbers: Numbers, *, trained: bool) -> Numbers:
+def _with_doubt(numbers: Numbers, h: float, *, trained: bool) -> Numbers:
     """With more noise where rounding decides, or where an overflow is near.
 
     Where the real forward pass fails, a formula's imaginary part may be a number all the same, or not.
@@ -72,6 +73,7 @@ def _with_doubt(numbers: Numbers, *, trained: bool) -> Numbers:
         if name.startswith(_IM):
             noise[name][np.isnan(values[name])] = np.inf
     if trained:
+        noise[naming.COMPLEX] = noise[naming.COMPLEX] + _SUBNORMAL / h
         for name, off in ((naming.CENTRAL, naming.CENTRAL_OFF), (naming.COMPLEX, naming.COMPLEX_OFF)):
             rounding = noise[naming.ANALYTIC] + noise[name]
             with np.errstate(all="ignore"):

@@ -25,7 +25,7 @@ from xlbackprop.sheet.plugged import rounded
 from xlbackprop.spec import Spec, total_error
 from xlbackprop.spec.names import H
 from xlbackprop.verification import texts
-from xlbackprop.verification.compare import Cells, Comparison, agrees
+from xlbackprop.verification.compare import Comparison, agrees, denied
 from xlbackprop.verification.formulas import typed_cells, with_formulas
 from xlbackprop.verification.marking import empty_cells, filled_in, marked
 from xlbackprop.verification.read import Found, Workbook
@@ -181,16 +181,16 @@ class _Ledger(Tally):
         stride = 1 + tables[total_error()].size * len(spec.differentiated) * passes // MOST_WITNESSED
         steps = np.arange(0, batches.steps + 1, stride)
         names = (*spec.inputs, *spec.targets, *spec.initial, *spec.drawn)
-        derivatives = complex_step.gradients(spec, {name: tables[name] for name in names}, steps)
+        witness = complex_step.Witness(spec, {name: tables[name] for name in names}, steps)
         witnessed = 0
         for run, found in comparison.found.items():
-            if run.kind is Kind.TABLE and run.name in derivatives:
-                derivative = derivatives[run.name][run.rate]
-                cells = Cells(derivative, comparison.from_weights.noise[run.name][run.rate])
+            if run.rate is not None and run.kind is Kind.TABLE and run.name in witness.gradients:
+                derivative = witness.gradients[run.name][run.rate]
+                noise = comparison.from_weights.noise[run.name][run.rate]
                 # Next to an overflow the sheet, or the witness, has no number to compare.
                 known = np.isfinite(derivative) & np.isfinite(comparison.implied.values[run.name][run.rate])
                 witnessed += int(known.sum())
-                for k in np.flatnonzero(~agrees(found, cells, complex_step.FLOOR) & known):
+                for k in np.flatnonzero(denied(found, witness, run.name, run.rate, noise) & known):
                     values = float(found[k]), float(derivative[k])
                     self._add(Mismatch(*run.place(int(k)), run.name, "wrong-gradient", *values))
         return witnessed

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from xlbackprop.graph.checks import BANDS
-from xlbackprop.reference import checks
+from xlbackprop.reference import checks, complex_step
 from xlbackprop.reference import implied as rows
 from xlbackprop.reference.functions import Array
 from xlbackprop.reference.noise import Numbers
@@ -267,6 +267,14 @@ def agrees(found: Array, expected: Cells, floor: float = FLOOR) -> Array:
         near = np.abs(found - values) <= allowed
     same: Array = near | (~np.isfinite(found) & ~np.isfinite(values)) | np.isinf(noise)
     return same
+
+
+def denied(found: Array, witness: complex_step.Witness, name: str, rate: int, noise: Array) -> Array:
+    """Which cells of a gradient the complex step confirms with neither of its steps."""
+    off = ~agrees(found, Cells(witness.gradients[name][rate], noise), complex_step.FLOOR)
+    if off.any():
+        off &= ~agrees(found, Cells(witness.again[name][rate], noise), complex_step.FLOOR)
+    return off
 
 
 def relative_difference(found: Array, expected: Cells) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ nox.options.sessions = ["tests", "lowest", "package"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 QUICK = ["cli", "surroundings", "spec", "graph", "book", "audit_formula", "checking", "workbook", "packaging"]
+ANEW = ("--reinstall-package", "xlbackprop")  # uv keeps what it built of a folder while setup.cfg stays the same
 LOWEST = ("--resolution", "lowest-direct")  # which uv reads from setup.cfg
 WITHOUT_OFFICE = ("pytest", "-n", "auto", "-m", "not libreoffice")
 
@@ -25,14 +26,14 @@ WITHOUT_OFFICE = ("pytest", "-n", "auto", "-m", "not libreoffice")
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The whole suite but for the tests that need LibreOffice, which see no difference."""
-    session.install(".[test]")
+    session.install(*ANEW, ".[test]")
     session.run(*WITHOUT_OFFICE, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def quick(session: nox.Session) -> None:
     """A few minutes of it; on the oldest Python with the lowest versions of the libraries."""
-    session.install(*(LOWEST if session.python == PYTHONS[0] else ()), ".[test]")
+    session.install(*ANEW, *(LOWEST if session.python == PYTHONS[0] else ()), ".[test]")
     session.run(*WITHOUT_OFFICE, *(f"tests/test_{name}.py" for name in QUICK))
     if session.python == PYTHONS[0]:
         _pages_meet_libraries(session)
@@ -41,7 +42,7 @@ def quick(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """The whole suite with the lowest versions that setup.cfg allows."""
-    session.install(*LOWEST, ".[test]")
+    session.install(*ANEW, *LOWEST, ".[test]")
     session.run(*WITHOUT_OFFICE, *session.posargs)
     _pages_meet_libraries(session)
 

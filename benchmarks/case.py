@@ -42,7 +42,6 @@ _LOADED: Mapping[str, Sequence[str]] = {
         "PIL.PngImagePlugin",
     ),
 }
-
 _HEAVY = {"matplotlib", "numpy", "openpyxl", "xlbackprop", "xlsxwriter"}  # what is to be there before the time starts
 
 Facts = Mapping[str, Any]
